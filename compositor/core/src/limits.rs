@@ -1,0 +1,33 @@
+//! Every cap in one place, each with its reason.
+
+use std::time::Duration;
+
+/// Largest journal record: a 1080p keyframe at the 8.5 Mb/s ingest limit stays far below.
+pub const JOURNAL_RECORD_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A watermark is journaled this often, and the journal is written to disk with it.
+pub const WATERMARK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// While a journal has a reader, every received layer gets a keyframe request at least this often.
+pub const KEYFRAME_INTERVAL_MAX: Duration = Duration::from_secs(10);
+
+/// A disconnect shorter than this keeps the slot with its last picture.
+pub const GRACE_WINDOW: Duration = Duration::from_secs(5);
+
+/// How far composition runs behind the stage clock.
+pub const COMPOSITION_DELAY: Duration = Duration::from_millis(200);
+
+/// Publishers on one stage (IVS quota).
+pub const PUBLISHERS_PER_STAGE_MAX: usize = 12;
+
+/// Largest message on the worker's socket: a batch of records or one output access unit.
+pub const WORKER_MESSAGE_BYTES_MAX: usize = 2 * JOURNAL_RECORD_BYTES_MAX;
+
+/// Samples in one AAC-LC frame (ISO/IEC 14496-3).
+pub const AAC_FRAME_SAMPLES: u64 = 1024;
+
+/// Sample rate of the mix.
+pub const AUDIO_SAMPLE_RATE: u32 = 48_000;
+
+/// AAC-LC, 48 kHz, stereo: the AudioSpecificConfig of every mix (ISO/IEC 14496-3 1.6.2.1).
+pub const AAC_AUDIO_SPECIFIC_CONFIG: [u8; 2] = [0x11, 0x90];

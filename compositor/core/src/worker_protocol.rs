@@ -1,0 +1,157 @@
+//! What `proscenium serve` and its child `proscenium compose` say to each other over one Unix socket.
+//!
+//! Each message is `length: u32 LE` and a postcard value of [`ToWorker`] or [`FromWorker`]. The worker numbers what it
+//! emits: H.264 frame k per encoder, AAC frame n of the one mix, both from 0 without holes. Frame k has the PTS
+//! round(k x 90000 / fps) on the 90 kHz clock, AAC frame n the PTS n x 1024 samples; both count from the same zero, the
+//! job's `start`.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{CompositionId, Layer, TrackId};
+use crate::journal::JournalSeq;
+use crate::layout::LayoutSpec;
+use crate::time::{FrameRate, MediaTime};
+
+/// From the server to the worker. [`ToWorker::Job`] is first and comes once.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// What to compose.
+    Job(Job),
+    /// Journal records, encoded back to back.
+    Records(Bytes),
+    /// Compose every frame due before `at`, drain the encoders, answer [`FromWorker::Ended`] and exit.
+    Stop {
+        /// On the stage clock.
+        at: MediaTime,
+    },
+}
+
+/// From the worker to the server.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// One picture of one encoder.
+    Video(VideoUnit),
+    /// One AAC frame of the mix; shared by all encoders.
+    Audio {
+        /// Its number.
+        n: u64,
+        /// A raw AAC frame, without ADTS header.
+        data: Bytes,
+    },
+    /// The picture of frame `k`, as asked by [`EncoderSpec::thumbnail_every`].
+    Thumbnail {
+        /// Index into [`Job::encoders`].
+        encoder: u8,
+        /// Which frame.
+        k: u64,
+        /// JPEG.
+        jpeg: Bytes,
+    },
+    /// A decoder cannot go on without a keyframe.
+    KeyframeRequest {
+        /// Of which track.
+        track: TrackId,
+        /// Of which layer.
+        layer: Layer,
+    },
+    /// The tallest slot that shows `track` has this height.
+    HeightWish {
+        /// Which track.
+        track: TrackId,
+        /// Pixels.
+        height: u16,
+    },
+    /// All a successor needs to continue after the last unit sent before this message; at least once a second.
+    Checkpoint(Checkpoint),
+    /// Counters since the worker started; once a second.
+    Stats(WorkerStats),
+    /// Everything up to the stop time was sent.
+    Ended,
+}
+
+/// One coded picture.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VideoUnit {
+    /// Index into [`Job::encoders`].
+    pub encoder: u8,
+    /// Frame number.
+    pub k: u64,
+    /// Whether it is an IDR picture, with SPS and PPS in front.
+    pub keyframe: bool,
+    /// H.264 Annex B byte stream.
+    pub data: Bytes,
+}
+
+/// What to compose.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Job {
+    /// For layer choices that are meant for this composition.
+    pub composition: CompositionId,
+    /// Where frame 0 and sample 0 are on the stage clock.
+    pub start: MediaTime,
+    /// The layout, fixed for the composition's life.
+    pub layout: LayoutSpec,
+    /// Each makes its own canvas; 1 or 2.
+    pub encoders: Vec<EncoderSpec>,
+    /// Present when this worker succeeds another.
+    pub resume: Option<Resume>,
+}
+
+/// One encoder configuration in use.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct EncoderSpec {
+    /// Canvas width, pixels, even.
+    pub width: u16,
+    /// Canvas height, pixels, even.
+    pub height: u16,
+    /// Frames per second.
+    pub fps: FrameRate,
+    /// Bits per second.
+    pub bitrate: u32,
+    /// Frame k is an IDR picture when it is a multiple of any of these.
+    pub keyframe_every: Vec<u32>,
+    /// A JPEG of every frame k that is a multiple of this.
+    pub thumbnail_every: Option<u32>,
+}
+
+/// Where a successor continues.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Resume {
+    /// The predecessor's last checkpoint; `None` if it died before the first (then records are read from the start).
+    pub checkpoint: Option<Checkpoint>,
+    /// Per encoder, the next frame number to send.
+    pub next_k: Vec<u64>,
+    /// The next AAC frame number to send.
+    pub next_n: u64,
+}
+
+/// A point from which the composition can be continued.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Reading must start here: the oldest keyframe (audio: 1 s) that is still needed.
+    pub read_from: JournalSeq,
+    /// `state` holds the effect of every record before this one; earlier ones only feed decoders.
+    pub state_at: JournalSeq,
+    /// Roster, layer choices, slots, limiter: opaque to the server.
+    pub state: Bytes,
+}
+
+/// Counters of one worker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct WorkerStats {
+    /// Frames composed.
+    pub frames_composed: u64,
+    /// Frames repeated because nothing changed.
+    pub frames_repeated: u64,
+    /// Access units decoded.
+    pub units_decoded: u64,
+    /// Access units that came too late for their frame.
+    pub units_late: u64,
+    /// Access units that no decoder could use.
+    pub units_damaged: u64,
+    /// User and system CPU time of the process, milliseconds.
+    pub cpu_ms: u64,
+    /// How far the last composed frame is behind the newest watermark, milliseconds.
+    pub behind_ms: u32,
+}
