@@ -1,1 +1,4 @@
-//! Placeholder until its first module lands.
+//! The composition worker and its supervisor: journal in, numbered access units out.
+
+pub mod supervisor;
+pub mod wire;

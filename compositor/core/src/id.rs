@@ -56,5 +56,7 @@ id! {
 pub struct TrackId(pub u32);
 
 /// A simulcast layer of a video track, in the order in which the gateway first saw it. Single-layer tracks use 0.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 pub struct Layer(pub u8);

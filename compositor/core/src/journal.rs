@@ -13,7 +13,9 @@ use crate::roster::RosterChange;
 use crate::time::{MediaTime, WallTime};
 
 /// Position of a record in the journal of a stage session: 0, 1, 2, ... without holes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 pub struct JournalSeq(pub u64);
 
 /// One entry of the journal.
@@ -246,7 +248,9 @@ fn codec_number(codec: Codec) -> u8 {
 }
 
 fn codec_of(number: u8) -> Option<Codec> {
-    [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Opus].get(usize::from(number)).copied()
+    [Codec::H264, Codec::Vp8, Codec::Vp9, Codec::Opus]
+        .get(usize::from(number))
+        .copied()
 }
 
 #[cfg(test)]
@@ -271,8 +275,11 @@ mod tests {
 
     #[test]
     fn records_survive_the_round_trip_back_to_back() {
-        let mark =
-            Record { seq: JournalSeq(8), time: MediaTime(20_000_000), body: RecordBody::Watermark };
+        let mark = Record {
+            seq: JournalSeq(8),
+            time: MediaTime(20_000_000),
+            body: RecordBody::Watermark,
+        };
         let mut out = BytesMut::new();
         unit().encode(&mut out);
         mark.encode(&mut out);

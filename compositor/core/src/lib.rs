@@ -5,6 +5,7 @@
 //! input, drain `poll_output` until `None`, then wait until `poll_timeout`.
 
 pub mod access_unit;
+pub mod error_chain;
 pub mod id;
 pub mod journal;
 pub mod layout;

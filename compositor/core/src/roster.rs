@@ -71,7 +71,10 @@ impl Roster {
         match change {
             RosterChange::Snapshot(publishers) => self.publishers = publishers,
             RosterChange::Updated(publisher) => {
-                let known = self.publishers.iter().position(|p| p.participant == publisher.participant);
+                let known = self
+                    .publishers
+                    .iter()
+                    .position(|p| p.participant == publisher.participant);
                 match known {
                     Some(index) => self.publishers[index] = publisher,
                     None => self.publishers.push(publisher),

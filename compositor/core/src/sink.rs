@@ -36,6 +36,9 @@ pub trait StageJournal: Send + Sync + 'static {
 
 /// Follows a journal: first what is on disk, then live.
 pub trait JournalReader: Send {
+    /// The sequence of the first record that it yields next.
+    fn position(&self) -> JournalSeq;
+
     /// The next whole records, encoded back to back as [`crate::journal::Record::encode`] does; waits when there are
     /// none yet. Cancel-safe.
     fn next_batch(&mut self) -> impl Future<Output = Result<Bytes, JournalError>> + Send;

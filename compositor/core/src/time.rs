@@ -7,15 +7,21 @@ use serde::{Deserialize, Serialize};
 const NANOS_PER_SECOND: u128 = 1_000_000_000;
 
 /// Nanoseconds since the process started; for timers and latency.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 pub struct MonotonicTime(pub u64);
 
 /// Nanoseconds since the stage session began: the stage clock, on which all media is placed.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 pub struct MediaTime(pub u64);
 
 /// Microseconds since the Unix epoch; for API timestamps and tokens.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
 pub struct WallTime(pub i64);
 
 macro_rules! nanos_arithmetic {
@@ -65,13 +71,19 @@ impl FrameRate {
     pub fn from_api(fps: f64) -> Self {
         let ceiling = fps.ceil();
         if ceiling > fps && (fps - ceiling * 1000.0 / 1001.0).abs() < 0.005 {
-            return Self { num: ceiling as u32 * 1000, den: 1001 };
+            return Self {
+                num: ceiling as u32 * 1000,
+                den: 1001,
+            };
         }
         let thousandths = (fps * 1000.0).round() as u32;
         if thousandths.is_multiple_of(1000) {
             return Self::whole(thousandths / 1000);
         }
-        Self { num: thousandths, den: 1000 }
+        Self {
+            num: thousandths,
+            den: 1000,
+        }
     }
 
     /// When frame `k` is due, counted from frame 0, rounded to the nearest nanosecond.
@@ -108,16 +120,43 @@ mod tests {
 
     #[test]
     fn usual_floats_become_the_ntsc_rationals() {
-        assert_eq!(FrameRate::from_api(29.97), FrameRate { num: 30_000, den: 1001 });
-        assert_eq!(FrameRate::from_api(23.976), FrameRate { num: 24_000, den: 1001 });
-        assert_eq!(FrameRate::from_api(59.94), FrameRate { num: 60_000, den: 1001 });
+        assert_eq!(
+            FrameRate::from_api(29.97),
+            FrameRate {
+                num: 30_000,
+                den: 1001
+            }
+        );
+        assert_eq!(
+            FrameRate::from_api(23.976),
+            FrameRate {
+                num: 24_000,
+                den: 1001
+            }
+        );
+        assert_eq!(
+            FrameRate::from_api(59.94),
+            FrameRate {
+                num: 60_000,
+                den: 1001
+            }
+        );
         assert_eq!(FrameRate::from_api(30.0), FrameRate::whole(30));
-        assert_eq!(FrameRate::from_api(12.5), FrameRate { num: 12_500, den: 1000 });
+        assert_eq!(
+            FrameRate::from_api(12.5),
+            FrameRate {
+                num: 12_500,
+                den: 1000
+            }
+        );
     }
 
     #[test]
     fn frame_grid_does_not_drift() {
-        let fps = FrameRate { num: 30_000, den: 1001 };
+        let fps = FrameRate {
+            num: 30_000,
+            den: 1001,
+        };
         assert_eq!(fps.pts_90k(1), 3003);
         assert_eq!(fps.pts_90k(30_000), 90_000 * 1001);
         assert_eq!(fps.frame_time(30_000), Duration::from_secs(1001));
@@ -126,6 +165,13 @@ mod tests {
     #[test]
     fn a_segment_is_the_nearest_whole_number_of_frames() {
         assert_eq!(FrameRate::whole(30).frames_in(2), 60);
-        assert_eq!(FrameRate { num: 30_000, den: 1001 }.frames_in(2), 60);
+        assert_eq!(
+            FrameRate {
+                num: 30_000,
+                den: 1001
+            }
+            .frames_in(2),
+            60
+        );
     }
 }
