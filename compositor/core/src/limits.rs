@@ -31,3 +31,33 @@ pub const AUDIO_SAMPLE_RATE: u32 = 48_000;
 
 /// AAC-LC, 48 kHz, stereo: the AudioSpecificConfig of every mix (ISO/IEC 14496-3 1.6.2.1).
 pub const AAC_AUDIO_SPECIFIC_CONFIG: [u8; 2] = [0x11, 0x90];
+
+/// Destinations of one composition (IVS model): a channel, an S3 bucket, or one of each.
+pub const DESTINATIONS_PER_COMPOSITION_MAX: usize = 2;
+
+/// A composition stops when nobody has been publishing for this long (IVS behaviour).
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A composition stops when it is this old (IVS quota).
+pub const COMPOSITION_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long a composition may drain; what an S3 destination has not uploaded by then keeps uploading from the ledger.
+pub const STOP_DURATION_MAX: Duration = Duration::from_secs(60);
+
+/// A composition that has ended is gone from Get and List after this (IVS behaviour).
+pub const FORGET_AFTER: Duration = Duration::from_secs(5 * 60);
+
+/// How long a broadcast may be interrupted before its destination fails.
+pub const RETRY_BUDGET: Duration = Duration::from_secs(5 * 60);
+
+/// The first pause between two connection attempts; it doubles with each further attempt.
+pub const RETRY_DELAY_MIN: Duration = Duration::from_secs(1);
+
+/// The longest pause between two connection attempts.
+pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(30);
+
+/// A worker may die this often within [`WORKER_DEATHS_WINDOW`]; one death more fails the composition.
+pub const WORKER_DEATHS_MAX: usize = 5;
+
+/// The window in which [`WORKER_DEATHS_MAX`] counts.
+pub const WORKER_DEATHS_WINDOW: Duration = Duration::from_secs(60);

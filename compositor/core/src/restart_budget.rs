@@ -1,0 +1,68 @@
+//! How often a worker may die before its composition is given up.
+
+use std::collections::VecDeque;
+
+use crate::limits::{WORKER_DEATHS_MAX, WORKER_DEATHS_WINDOW};
+use crate::time::MonotonicTime;
+
+/// The deaths of one composition's workers.
+#[derive(Clone, Debug, Default)]
+pub struct RestartBudget {
+    deaths: VecDeque<MonotonicTime>,
+}
+
+/// What to do about a death.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AfterDeath {
+    /// Start a successor.
+    Restart,
+    /// Report [`crate::composition::Input::WorkerFailed`].
+    GiveUp,
+}
+
+impl RestartBudget {
+    /// Counts a death. At most [`WORKER_DEATHS_MAX`] within [`WORKER_DEATHS_WINDOW`] are forgiven.
+    pub fn record_death(&mut self, now: MonotonicTime) -> AfterDeath {
+        while self
+            .deaths
+            .front()
+            .is_some_and(|&death| now.since(death) >= WORKER_DEATHS_WINDOW)
+        {
+            self.deaths.pop_front();
+        }
+        if self.deaths.len() >= WORKER_DEATHS_MAX {
+            return AfterDeath::GiveUp;
+        }
+        self.deaths.push_back(now);
+        AfterDeath::Restart
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn five_deaths_within_a_minute_are_forgiven_and_the_sixth_is_not() {
+        let mut budget = RestartBudget::default();
+        for second in 0..5 {
+            let now = MonotonicTime(second * 1_000_000_000);
+            assert_eq!(budget.record_death(now), AfterDeath::Restart);
+        }
+        let edge = MonotonicTime(60_000_000_000);
+        assert_eq!(
+            budget.record_death(MonotonicTime(edge.0 - 1)),
+            AfterDeath::GiveUp
+        );
+        assert_eq!(budget.record_death(edge), AfterDeath::Restart);
+    }
+
+    #[test]
+    fn rare_deaths_are_forgiven_for_ever() {
+        let mut budget = RestartBudget::default();
+        for minute in 0..1_000 {
+            let now = MonotonicTime(minute * 12_100_000_000);
+            assert_eq!(budget.record_death(now), AfterDeath::Restart);
+        }
+    }
+}
