@@ -1,0 +1,45 @@
+//! Every cap of the recorder in one place, each with its reason.
+
+use std::time::Duration;
+
+/// Access units that may wait for the recording's task; about a second of pictures and sound.
+pub const COMMANDS_MAX: usize = 128;
+
+/// Events that may wait for the driver; they are rare, so a driver that is this far behind has stopped reading.
+pub const EVENTS_MAX: usize = 64;
+
+/// What a spool may take on disk unless the server is configured otherwise: 24 h at 2 Mb/s.
+pub const SPOOL_BYTES_MAX: u64 = 24 * 1024 * 1024 * 1024;
+
+/// Largest access unit or thumbnail; a 1080p keyframe at 8.5 Mb/s stays far below.
+pub const UNIT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Objects that are uploaded at the same time when a recording catches up.
+pub const UPLOADS_IN_FLIGHT_MAX: usize = 4;
+
+/// Bytes of objects in memory for uploads; one object may exceed it alone.
+pub const UPLOAD_BYTES_IN_FLIGHT_MAX: u64 = 32 * 1024 * 1024;
+
+/// Wait before the first repetition of a failed request; doubles with each failure.
+pub const RETRY_DELAY_MIN: Duration = Duration::from_millis(500);
+
+/// Longest wait between two attempts.
+pub const RETRY_DELAY_MAX: Duration = Duration::from_secs(30);
+
+/// So many failures in a row count as an interruption: one lost request is no outage.
+pub const FAILURES_UNTIL_INTERRUPTED: u32 = 2;
+
+/// The playlist is PUT after each segment while the recording is shorter than this.
+pub const PLAYLIST_EAGER_PERIOD: Duration = Duration::from_secs(3600);
+
+/// Afterwards it has grown long, and is PUT at most this often.
+pub const PLAYLIST_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How often the open segment is flushed to the disk itself; SIGKILL loses nothing, loss of power at most this much.
+pub const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One request to the store, from connecting to the answer.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Connecting to the store.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,315 @@
+//! One recording: access units in, objects in a bucket out.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use compositor_core::access_unit::MediaKind;
+use compositor_core::id::DestinationId;
+use compositor_core::time::{FrameRate, WallTime};
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
+
+use crate::key_layout::KeyLayout;
+use crate::limits::{COMMANDS_MAX, EVENTS_MAX, SPOOL_BYTES_MAX};
+use crate::s3::ObjectStore;
+
+/// What to record, and where.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RecordingSpec {
+    /// Whose recording this is; for logs.
+    pub destination: DestinationId,
+    /// For the metadata documents.
+    pub stage_arn: String,
+    /// Where the objects go.
+    pub bucket: String,
+    /// What every key begins with, without slashes at its ends.
+    pub prefix: String,
+    /// How the picture is coded.
+    pub rendition: RenditionSpec,
+    /// Frames of a segment; not 0.
+    pub segment_frames: u32,
+    /// Which thumbnails are stored.
+    pub thumbnails: Thumbnails,
+    /// Folder of its own for what is not uploaded yet.
+    #[serde(skip)]
+    pub spool_dir: PathBuf,
+    /// What the spool may take on disk, bytes; see [`SPOOL_BYTES_MAX`].
+    #[serde(default = "spool_bytes_max")]
+    pub spool_bytes_max: u64,
+}
+
+impl RecordingSpec {
+    /// Where the objects of this recording are in the bucket.
+    pub fn key_layout(&self) -> KeyLayout {
+        let RenditionSpec {
+            width,
+            height,
+            fps,
+            ref id,
+            ..
+        } = self.rendition;
+        KeyLayout::new(&self.prefix, (width, height), fps, id)
+    }
+}
+
+/// How the picture of a recording is coded.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RenditionSpec {
+    /// Pixels.
+    pub width: u16,
+    /// Pixels.
+    pub height: u16,
+    /// The frame grid.
+    pub fps: FrameRate,
+    /// Of the picture, bits per second.
+    pub bitrate: u32,
+    /// 12 characters that make the rendition's folder unique.
+    pub id: String,
+}
+
+/// Which thumbnails are stored.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Thumbnails {
+    /// Each under a number of its own.
+    pub sequential: bool,
+    /// The newest, always under the same name.
+    pub latest: bool,
+}
+
+/// How a recording ends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingOutcome {
+    /// As planned.
+    Ended,
+    /// Because of a failure; what was recorded until then is kept.
+    Failed {
+        /// For `recording_status_message`.
+        message: Option<String>,
+    },
+}
+
+/// What a recording tells its driver.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RecordingEvent {
+    /// `recording-started.json` is in the bucket and an access unit in the spool.
+    FirstOutput,
+    /// The store does not answer as it should; the recording goes on in the spool.
+    Interrupted {
+        /// What happened, with its causes.
+        error: String,
+    },
+    /// The store answers again.
+    Recovered,
+    /// The store refuses us for good. The recording has stopped; its spool stays for [`crate::recover`].
+    Rejected {
+        /// Why.
+        reason: Rejection,
+        /// What happened, with its causes.
+        error: String,
+    },
+    /// The spool has reached its limit or the disk is full. The recording has stopped; its spool stays.
+    SpoolFull {
+        /// Bytes in the spool.
+        bytes: u64,
+    },
+    /// The spool cannot be written or read. The recording has stopped; its spool stays.
+    SpoolFailed {
+        /// What happened, with its causes.
+        error: String,
+    },
+    /// Access units are missing; those that follow keep their place in time.
+    Hole {
+        /// Of which kind.
+        kind: MediaKind,
+        /// The number that should have come.
+        expected: u64,
+        /// The number that came.
+        got: u64,
+    },
+    /// Everything is in the bucket, the closing document too, and the spool is gone. The last event.
+    Finished {
+        /// How many objects the recording has.
+        objects: u64,
+        /// Length of the recording.
+        duration: Duration,
+    },
+}
+
+/// Why a store refuses us for good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rejection {
+    /// Our key may not write there.
+    AccessDenied,
+    /// There is no such bucket.
+    BucketNotFound,
+    /// Somebody else's object is under one of our keys; it is not overwritten.
+    KeyTaken,
+}
+
+/// The wall clock, handed in so that recordings can be tested in any time.
+#[derive(Clone)]
+pub struct WallClock(Arc<dyn Fn() -> WallTime + Send + Sync>);
+
+impl WallClock {
+    /// A clock that asks `now`.
+    pub fn new(now: impl Fn() -> WallTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time.
+    pub fn now(&self) -> WallTime {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for WallClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WallClock")
+    }
+}
+
+/// The handle of a running recording. Dropping it without [`Self::finish`] leaves the recording as a crash would: the
+/// spool stays, for [`Self::resume`] or [`crate::recover`].
+#[derive(Debug)]
+pub struct Recording {
+    commands: mpsc::Sender<Command>,
+    next_video: u64,
+    next_audio: u64,
+}
+
+impl Recording {
+    /// Begins a recording in an empty or missing spool folder.
+    pub async fn start(
+        spec: RecordingSpec,
+        store: ObjectStore,
+        clock: WallClock,
+    ) -> Result<(Self, mpsc::Receiver<RecordingEvent>), RecordingError> {
+        let (commands, command_rx) = mpsc::channel(COMMANDS_MAX);
+        let (event_tx, events) = mpsc::channel(EVENTS_MAX);
+        let _ = (spec, store, clock, command_rx, event_tx);
+        Ok((
+            Self {
+                commands,
+                next_video: 0,
+                next_audio: 0,
+            },
+            events,
+        ))
+    }
+
+    /// Continues the recording whose process died: what is left is uploaded, and units are taken from
+    /// [`Self::next_video`] and [`Self::next_audio`] on.
+    pub async fn resume(
+        spool_dir: PathBuf,
+        store: ObjectStore,
+        clock: WallClock,
+    ) -> Result<(Self, mpsc::Receiver<RecordingEvent>), RecordingError> {
+        let (commands, command_rx) = mpsc::channel(COMMANDS_MAX);
+        let (event_tx, events) = mpsc::channel(EVENTS_MAX);
+        let _ = (spool_dir, store, clock, command_rx, event_tx);
+        Ok((
+            Self {
+                commands,
+                next_video: 0,
+                next_audio: 0,
+            },
+            events,
+        ))
+    }
+
+    /// The H.264 frame that was expected next when the handle was made.
+    pub fn next_video(&self) -> u64 {
+        self.next_video
+    }
+
+    /// The AAC frame that was expected next when the handle was made.
+    pub fn next_audio(&self) -> u64 {
+        self.next_audio
+    }
+
+    /// Records H.264 frame `k`. Frames that came before are ignored, a hole is an event.
+    pub async fn video(&self, k: u64, keyframe: bool, data: Bytes) -> Result<(), RecordingClosed> {
+        self.send(Command::Video { k, keyframe, data }).await
+    }
+
+    /// Records raw AAC frame `n`. Frames that came before are ignored, a hole is an event.
+    pub async fn audio(&self, n: u64, data: Bytes) -> Result<(), RecordingClosed> {
+        self.send(Command::Audio { n, data }).await
+    }
+
+    /// Stores the picture of frame `k`, a JPEG, as the specification's [`Thumbnails`] say.
+    pub async fn thumbnail(&self, k: u64, jpeg: Bytes) -> Result<(), RecordingClosed> {
+        self.send(Command::Thumbnail { k, jpeg }).await
+    }
+
+    /// Seals what there is. Uploading goes on; [`RecordingEvent::Finished`] tells when it is over.
+    pub async fn finish(self, outcome: RecordingOutcome) -> Result<(), RecordingClosed> {
+        self.send(Command::Finish { outcome }).await
+    }
+
+    async fn send(&self, command: Command) -> Result<(), RecordingClosed> {
+        self.commands
+            .send(command)
+            .await
+            .map_err(|_| RecordingClosed)
+    }
+}
+
+/// What the handle asks of the recording's task.
+#[derive(Debug)]
+pub(crate) enum Command {
+    Video { k: u64, keyframe: bool, data: Bytes },
+    Audio { n: u64, data: Bytes },
+    Thumbnail { k: u64, jpeg: Bytes },
+    Finish { outcome: RecordingOutcome },
+}
+
+/// The recording has stopped; its last event tells why.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("the recording has stopped")]
+pub struct RecordingClosed;
+
+/// Why a recording cannot begin or continue.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordingError {
+    /// The spool folder cannot be used.
+    #[error("the spool of the recording cannot be opened")]
+    Spool(#[source] std::io::Error),
+}
+
+fn spool_bytes_max() -> u64 {
+    SPOOL_BYTES_MAX
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A 720p30 recording with both kinds of thumbnails.
+    pub(crate) fn spec(spool_dir: impl Into<PathBuf>) -> RecordingSpec {
+        RecordingSpec {
+            destination: DestinationId::new("DeStInAtIoN1"),
+            stage_arn: "arn:aws:ivs:us-east-1:123456789012:stage/StAgE0000001".to_owned(),
+            bucket: "recordings".to_owned(),
+            prefix: "StAgE0000001/CoMpOsItIoN1/DeStInAtIoN1/composite".to_owned(),
+            rendition: RenditionSpec {
+                width: 1280,
+                height: 720,
+                fps: FrameRate::whole(30),
+                bitrate: 2_500_000,
+                id: "AAAABBBBCCCC".to_owned(),
+            },
+            segment_frames: 60,
+            thumbnails: Thumbnails {
+                sequential: true,
+                latest: true,
+            },
+            spool_dir: spool_dir.into(),
+            spool_bytes_max: SPOOL_BYTES_MAX,
+        }
+    }
+}
