@@ -51,6 +51,7 @@
 
 pub mod access_unit;
 pub mod composition;
+pub mod error_chain;
 pub mod id;
 pub mod journal;
 pub mod layout;
