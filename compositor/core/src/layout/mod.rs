@@ -1,129 +1,28 @@
 //! Where each publisher is shown (DESIGN.md 3.5). Pure: a spec, the publishers and a canvas in, slots out.
+//!
+//! Every rectangle is even-aligned, at least 2 x 2 and within the canvas; only the PiP slot lies over others. An odd gap counts
+//! as the next even one; a gap too large for the canvas shrinks until every tile has room. Publishers for whom there is no
+//! room at all, on a canvas of a few pixels, get no slot.
+
+mod featured;
+mod fit;
+mod grid;
+mod order;
+mod pip;
+mod rect;
+mod spec;
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::ParticipantId;
 
-/// How participants are arranged; the API's LayoutConfiguration with its defaults filled in.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum LayoutSpec {
-    /// Equal tiles, optionally a featured area above them.
-    Grid(GridSpec),
-    /// A grid or featured layout with one participant over it.
-    Pip(PipSpec),
-}
-
-/// The API's GridConfiguration.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct GridSpec {
-    /// Token attribute that marks featured participants; empty for none.
-    pub featured_participant_attribute: String,
-    /// Pixels between tiles.
-    pub grid_gap: u32,
-    /// Leave participants without video out of the picture.
-    pub omit_stopped_video: bool,
-    /// Token attribute that orders participants; empty for order of arrival.
-    pub participant_order_attribute: String,
-    /// Shape of the tiles.
-    pub video_aspect_ratio: VideoAspectRatio,
-    /// How a picture meets its slot; `None`: COVER in tiles, CONTAIN in the featured slot.
-    pub video_fill_mode: Option<VideoFillMode>,
-}
-
-/// The API's PipConfiguration.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct PipSpec {
-    /// Token attribute that marks featured participants; empty for none.
-    pub featured_participant_attribute: String,
-    /// Pixels between tiles.
-    pub grid_gap: u32,
-    /// Leave participants without video out of the picture.
-    pub omit_stopped_video: bool,
-    /// Token attribute that orders participants; empty for order of arrival.
-    pub participant_order_attribute: String,
-    /// What the PiP slot does when nobody else is left.
-    pub pip_behavior: PipBehavior,
-    /// Pixels from the two nearest edges.
-    pub pip_offset: u32,
-    /// Token attribute that marks the PiP participant; empty for none.
-    pub pip_participant_attribute: String,
-    /// In which corner.
-    pub pip_position: PipPosition,
-    /// Pixels; `None`: a quarter of the canvas width.
-    pub pip_width: Option<u32>,
-    /// Pixels; `None`: from the width and the source's aspect.
-    pub pip_height: Option<u32>,
-    /// How a picture meets its slot.
-    pub video_fill_mode: VideoFillMode,
-}
-
-/// Shape of a tile.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum VideoAspectRatio {
-    /// Each tile is its cell.
-    Auto,
-    /// 16:9.
-    Video,
-    /// 1:1.
-    Square,
-    /// 3:4.
-    Portrait,
-}
-
-/// How a picture meets its slot.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub enum VideoFillMode {
-    /// Stretch.
-    Fill,
-    /// Crop.
-    Cover,
-    /// Letterbox.
-    Contain,
-}
-
-/// What the PiP slot does when nobody else is left.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum PipBehavior {
-    /// Keeps its size and place.
-    Static,
-    /// Fills the canvas.
-    Dynamic,
-}
-
-/// A corner of the canvas.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub enum PipPosition {
-    /// Upper left.
-    TopLeft,
-    /// Upper right.
-    TopRight,
-    /// Lower left.
-    BottomLeft,
-    /// Lower right.
-    BottomRight,
-}
-
-/// An even-aligned rectangle in canvas pixels.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
-pub struct Rect {
-    /// Left edge.
-    pub x: u32,
-    /// Upper edge.
-    pub y: u32,
-    /// Width.
-    pub width: u32,
-    /// Height.
-    pub height: u32,
-}
-
-/// The size of what is composed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Canvas {
-    /// Pixels, even.
-    pub width: u32,
-    /// Pixels, even.
-    pub height: u32,
-}
+pub use self::fit::{Fit, fit};
+pub use self::rect::{Canvas, Rect};
+pub use self::spec::{
+    GridSpec, LayoutSpec, PipBehavior, PipPosition, PipSpec, VideoAspectRatio, VideoFillMode,
+};
 
 /// What the layout needs to know of a publisher, in order of arrival.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -131,7 +30,7 @@ pub struct Candidate<'a> {
     /// Who.
     pub participant: &'a ParticipantId,
     /// The token's attributes.
-    pub attributes: &'a std::collections::BTreeMap<String, String>,
+    pub attributes: &'a BTreeMap<String, String>,
     /// Whether it shows a picture now.
     pub has_video: bool,
     /// Width and height of its picture, when known.
@@ -147,4 +46,96 @@ pub struct Slot {
     pub rect: Rect,
     /// How its picture meets the slot.
     pub fill_mode: VideoFillMode,
+}
+
+/// Arranges `candidates`, given in order of arrival, on `canvas`.
+pub fn layout(spec: &LayoutSpec, canvas: Canvas, candidates: &[Candidate<'_>]) -> Vec<Slot> {
+    let canvas = canvas.rect();
+    match spec {
+        LayoutSpec::Grid(spec) => {
+            let GridSpec {
+                featured_participant_attribute,
+                grid_gap,
+                omit_stopped_video,
+                participant_order_attribute,
+                video_aspect_ratio,
+                video_fill_mode,
+            } = spec;
+            let shown = order::shown(candidates, *omit_stopped_video, participant_order_attribute);
+            let tiling = Tiling {
+                featured_attribute: featured_participant_attribute,
+                gap: *grid_gap,
+                aspect: *video_aspect_ratio,
+                tile_fill_mode: video_fill_mode.unwrap_or(VideoFillMode::Cover),
+                featured_fill_mode: video_fill_mode.unwrap_or(VideoFillMode::Contain),
+            };
+            tiling.slots(canvas, &shown)
+        }
+        LayoutSpec::Pip(spec) => {
+            let shown = order::shown(
+                candidates,
+                spec.omit_stopped_video,
+                &spec.participant_order_attribute,
+            );
+            let tiling = Tiling {
+                featured_attribute: &spec.featured_participant_attribute,
+                gap: spec.grid_gap,
+                aspect: VideoAspectRatio::Video,
+                tile_fill_mode: spec.video_fill_mode,
+                featured_fill_mode: spec.video_fill_mode,
+            };
+            pip::slots(spec, &tiling, canvas, shown)
+        }
+    }
+}
+
+/// How everybody but the PiP participant is arranged.
+struct Tiling<'a> {
+    featured_attribute: &'a str,
+    gap: u32,
+    aspect: VideoAspectRatio,
+    tile_fill_mode: VideoFillMode,
+    featured_fill_mode: VideoFillMode,
+}
+
+impl Tiling<'_> {
+    /// The featured participants first, then all others, each in the given order.
+    fn slots(&self, canvas: Rect, shown: &[&Candidate<'_>]) -> Vec<Slot> {
+        let (featured, others): (Vec<&Candidate<'_>>, Vec<&Candidate<'_>>) = shown
+            .iter()
+            .partition(|candidate| candidate.has(self.featured_attribute));
+        let rects = featured::rects(
+            canvas,
+            [featured.len(), others.len()],
+            self.gap,
+            self.aspect,
+        );
+        let slot = |fill_mode| {
+            move |(candidate, rect): (&Candidate<'_>, Rect)| Slot {
+                participant: candidate.participant.clone(),
+                rect,
+                fill_mode,
+            }
+        };
+        let featured = featured
+            .into_iter()
+            .zip(rects.featured)
+            .map(slot(self.featured_fill_mode));
+        let others = others
+            .into_iter()
+            .zip(rects.others)
+            .map(slot(self.tile_fill_mode));
+        featured.chain(others).collect()
+    }
+}
+
+impl Candidate<'_> {
+    /// Whether the token says "true" for `attribute`; the empty attribute is nobody's.
+    fn has(&self, attribute: &str) -> bool {
+        !attribute.is_empty()
+            && self
+                .attributes
+                .get(attribute)
+                .is_some_and(|value| value == "true")
+    }
 }
