@@ -4,7 +4,6 @@
 //! A successor is told the next frame and AAC frame numbers, so whoever listens sees one unbroken sequence. Nothing is
 //! queued here but one message in each direction: a slow listener stalls the worker through its socket.
 
-use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,8 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compositor_core::error_chain::error_chain;
+use compositor_core::limits::WORKER_DEATHS_MAX;
+use compositor_core::restart_budget::{AfterDeath, RestartBudget};
 use compositor_core::sink::{JournalError, JournalReader, StageJournal};
-use compositor_core::time::MediaTime;
+use compositor_core::time::{MediaTime, MonotonicTime};
 use compositor_core::worker_protocol::{
     Checkpoint, FromWorker, Job, Resume, ToWorker, VideoUnit, WorkerStats,
 };
@@ -31,10 +32,6 @@ use crate::wire::{self, WireError};
 
 /// A worker that neither says anything for this long nor uses CPU while it has records to work on is dead.
 const SILENCE_MAX: Duration = Duration::from_millis(1500);
-
-/// More deaths than this within [`DEATHS_WINDOW`] fail the composition.
-const DEATHS_MAX: usize = 5;
-const DEATHS_WINDOW: Duration = Duration::from_secs(60);
 
 /// How to start a worker.
 #[derive(Clone, Debug)]
@@ -101,7 +98,7 @@ pub enum SupervisorError {
         source: io::Error,
     },
     /// It died again and again.
-    #[error("the composition worker died more than {DEATHS_MAX} times within a minute")]
+    #[error("the composition worker died more than {WORKER_DEATHS_MAX} times within a minute")]
     DiesTooOften,
 }
 
@@ -138,7 +135,8 @@ pub fn supervise<J: StageJournal>(
         journal,
         events,
         stopped,
-        deaths: VecDeque::new(),
+        budget: RestartBudget::default(),
+        born: Instant::now(),
         succeeds: false,
     };
     tokio::spawn(supervisor.run());
@@ -152,7 +150,8 @@ struct Supervisor<J> {
     events: mpsc::Sender<WorkerEvent>,
     stopped: watch::Receiver<Option<MediaTime>>,
     next: Progress,
-    deaths: VecDeque<Instant>,
+    budget: RestartBudget,
+    born: Instant,
     succeeds: bool,
 }
 
@@ -203,7 +202,8 @@ impl<J: StageJournal> Supervisor<J> {
                 Life::Ended | Life::ListenerGone => return Ok(()),
                 Life::Died(cause) => {
                     tracing::warn!(composition = %self.job.composition, cause, "worker died");
-                    if self.dies_too_often(Instant::now()) {
+                    let now = MonotonicTime(0).plus(self.born.elapsed());
+                    if self.budget.record_death(now) == AfterDeath::GiveUp {
                         return Err(SupervisorError::DiesTooOften);
                     }
                     self.succeeds = true;
@@ -213,18 +213,6 @@ impl<J: StageJournal> Supervisor<J> {
                 }
             }
         }
-    }
-
-    fn dies_too_often(&mut self, now: Instant) -> bool {
-        self.deaths.push_back(now);
-        while self
-            .deaths
-            .front()
-            .is_some_and(|&death| now - death > DEATHS_WINDOW)
-        {
-            self.deaths.pop_front();
-        }
-        self.deaths.len() > DEATHS_MAX
     }
 
     async fn one_life(&mut self, reader: J::Reader) -> Result<Life, SupervisorError> {
