@@ -1,0 +1,115 @@
+//! The H.264 encoder: one canvas in, exactly one access unit out.
+
+use bytes::Bytes;
+use compositor_core::worker_protocol::EncoderSpec;
+use gstreamer as gst;
+use gstreamer_video as gst_video;
+
+use super::CodecError;
+use super::chain::Chain;
+
+/// How much the bit rate may be overdrawn: the decoder's buffer, in milliseconds of the bit rate.
+const VBV_MS: u32 = 1000;
+
+/// One coded canvas.
+#[derive(Debug)]
+pub(crate) struct CodedPicture {
+    pub(crate) keyframe: bool,
+    pub(crate) data: Bytes,
+}
+
+/// x264 without look-ahead. IDR pictures come exactly where they are asked for.
+#[derive(Debug)]
+pub(crate) struct H264Encoder {
+    chain: Chain,
+    spec: EncoderSpec,
+    frames: u64,
+}
+
+impl H264Encoder {
+    pub(crate) fn new(spec: &EncoderSpec) -> Result<Self, CodecError> {
+        let (width, height, fps) = (spec.width, spec.height, spec.fps);
+        let kbps = (spec.bitrate / 1000).max(1);
+        // b-adapt, weightp and friends are decided by preset and tune; scenecut would add IDR pictures of its own.
+        let description = format!(
+            "x264enc tune=zerolatency speed-preset=veryfast threads=1 bframes=0 byte-stream=true aud=false \
+             bitrate={kbps} vbv-buf-capacity={VBV_MS} key-int-max=2147483647 \
+             option-string=\"scenecut=0:open-gop=0:keyint=infinite\" ! \
+             video/x-h264,stream-format=byte-stream,alignment=au,profile=high"
+        );
+        // Browsers convert camera pictures by BT.601 and mostly say nothing about it; nothing converts them on the way.
+        let caps = gst::Caps::builder("video/x-raw")
+            .field("format", "I420")
+            .field("width", i32::from(width))
+            .field("height", i32::from(height))
+            .field(
+                "framerate",
+                gst::Fraction::new(fps.num as i32, fps.den as i32),
+            )
+            .field("pixel-aspect-ratio", gst::Fraction::new(1, 1))
+            .field("interlace-mode", "progressive")
+            .field("colorimetry", "bt601")
+            .build();
+        Ok(Self {
+            chain: Chain::new(&description, &caps)?,
+            spec: spec.clone(),
+            frames: 0,
+        })
+    }
+
+    /// Encodes `canvas` (I420 without padding); the first picture is always an IDR picture.
+    pub(crate) fn encode(
+        &mut self,
+        canvas: &gst::Buffer,
+        idr: bool,
+    ) -> Result<CodedPicture, CodecError> {
+        let at = |frame| {
+            let nanos = self.spec.fps.frame_time(frame).as_nanos();
+            gst::ClockTime::from_nseconds(u64::try_from(nanos).unwrap_or(u64::MAX - 1))
+        };
+        let (pts, end) = (at(self.frames), at(self.frames + 1));
+        if idr || self.frames == 0 {
+            let request = gst_video::DownstreamForceKeyUnitEvent::builder()
+                .timestamp(pts)
+                .stream_time(pts)
+                .running_time(pts)
+                .all_headers(true)
+                .count(0)
+                .build();
+            self.chain.push_event(request);
+        }
+        self.frames += 1;
+        let mut buffer = canvas.copy();
+        {
+            let buffer = buffer.make_mut();
+            buffer.set_pts(pts);
+            buffer.set_duration(end.saturating_sub(pts));
+        }
+        self.chain
+            .push(buffer)
+            .map_err(|flow| CodecError::Refused {
+                element: "x264enc",
+                flow,
+            })?;
+        let mut answers: Vec<CodedPicture> = Vec::with_capacity(1);
+        while let Some(sample) = self.chain.answer() {
+            let Some(buffer) = sample.buffer() else {
+                continue;
+            };
+            let Ok(map) = buffer.map_readable() else {
+                continue;
+            };
+            answers.push(CodedPicture {
+                keyframe: !buffer.flags().contains(gst::BufferFlags::DELTA_UNIT),
+                data: Bytes::copy_from_slice(&map),
+            });
+        }
+        match (answers.len(), answers.pop()) {
+            (1, Some(picture)) => Ok(picture),
+            (answers, _) => Err(CodecError::Answers {
+                encoder: "x264enc",
+                answers,
+            }),
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Which GStreamer elements composing needs.
+
+/// Each element with the Debian package that brings it.
+const NEEDED: &[(&str, &str)] = &[
+    ("appsink", "gstreamer1.0-plugins-base"),
+    ("audioconvert", "gstreamer1.0-plugins-base"),
+    ("opusdec", "gstreamer1.0-plugins-base"),
+    ("videoconvert", "gstreamer1.0-plugins-base"),
+    ("vp8dec", "gstreamer1.0-plugins-good"),
+    ("vp9dec", "gstreamer1.0-plugins-good"),
+    ("x264enc", "gstreamer1.0-plugins-ugly"),
+    ("avdec_h264", "gstreamer1.0-libav"),
+    ("avenc_aac", "gstreamer1.0-libav"),
+];
+
+/// The elements that composing needs and this machine lacks, each as `element (package)`; all of them when GStreamer
+/// itself does not start.
+pub fn missing() -> Vec<String> {
+    let starts = gstreamer::init().is_ok();
+    NEEDED
+        .iter()
+        .filter(|(element, _)| !starts || gstreamer::ElementFactory::find(element).is_none())
+        .map(|(element, package)| format!("{element} ({package})"))
+        .collect()
+}
