@@ -8,6 +8,7 @@ pub mod error;
 pub mod event;
 pub mod gateway;
 pub mod limits;
+pub mod rtp;
 pub mod stage_media;
 pub mod token;
 
