@@ -1,0 +1,11 @@
+//! The live origin: samples become MPEG-TS segments in memory, a sliding playlist names them, routes serve them.
+
+mod cutter;
+mod naming;
+mod routes;
+mod stream;
+mod viewers;
+
+pub(crate) use naming::{Naming, PLAYBACK_PATH};
+pub(crate) use routes::router;
+pub(crate) use stream::{LiveOrigin, MediaFormat};

@@ -1,0 +1,17 @@
+//! What the ingest hands to the origin.
+
+use bytes::Bytes;
+
+/// Ticks per second of sample times.
+pub(crate) const CLOCK_HZ: u64 = 90_000;
+
+/// One coded picture or sound frame; times on the 90 kHz clock of the publisher's connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Sample {
+    /// An H.264 picture in Annex B form; a keyframe carries its parameter sets.
+    Video { pts: u64, dts: u64, keyframe: bool, data: Bytes },
+    /// A raw AAC frame.
+    Audio { pts: u64, data: Bytes },
+    /// The times that follow do not continue those before.
+    Discontinuity,
+}

@@ -1,0 +1,465 @@
+//! One stream session: from an accepted publisher to the end, takeovers included. Pure; time is an argument.
+//!
+//! Give it one input, drain [`StreamSession::poll_event`], look again at [`StreamSession::poll_timeout`].
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use compositor_core::time::{MonotonicTime, WallTime};
+
+use crate::limits::{NO_DATA_TIMEOUT, TAKEOVERS_MAX};
+
+/// The span over which the ingest is measured.
+const METER_SPAN: Duration = Duration::from_secs(5);
+
+/// Less media than this part of the measured span is starvation (the service's threshold is unknown).
+const STARVING_PERCENT: u32 = 80;
+
+/// As much media as this part of the measured span ends a starvation.
+const HEALTHY_PERCENT: u32 = 95;
+
+/// How well the ingest keeps up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamHealth {
+    /// Media arrives as fast as it plays.
+    Healthy,
+    /// Media arrives slower than it plays.
+    Starving,
+    /// Nothing has been measured yet.
+    Unknown,
+}
+
+impl StreamHealth {
+    /// The word of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "HEALTHY",
+            Self::Starving => "STARVING",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Why a takeover failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TakeoverFailure {
+    /// Other resolution, codecs or tracks than the stream it wanted to continue.
+    MediaMismatch,
+    /// The priority does not exceed the current one.
+    InvalidPriority,
+    /// The stream was taken over as often as is allowed.
+    LimitBreached,
+}
+
+impl TakeoverFailure {
+    /// The event's `code`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::MediaMismatch => "StreamTakeoverMediaMismatch",
+            Self::InvalidPriority => "StreamTakeoverInvalidPriority",
+            Self::LimitBreached => "StreamTakeoverLimitBreached",
+        }
+    }
+}
+
+/// What the world is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamEvent {
+    /// A publisher was accepted.
+    SessionCreated,
+    /// The first media arrived.
+    StreamStart,
+    /// No more media will come.
+    StreamEnd,
+    /// The session is over.
+    SessionEnded,
+    /// Media arrives too slowly.
+    StarvationStart,
+    /// Media arrives fast enough again.
+    StarvationEnd,
+    /// Another publisher continues the stream.
+    StreamTakeover,
+    /// Another publisher wanted to and may not.
+    StreamTakeoverFailure(TakeoverFailure),
+}
+
+impl StreamEvent {
+    /// The event's `event_name`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SessionCreated => "Session Created",
+            Self::StreamStart => "Stream Start",
+            Self::StreamEnd => "Stream End",
+            Self::SessionEnded => "Session Ended",
+            Self::StarvationStart => "Starvation Start",
+            Self::StarvationEnd => "Starvation End",
+            Self::StreamTakeover => "Stream Takeover",
+            Self::StreamTakeoverFailure(_) => "Stream Takeover Failure",
+        }
+    }
+}
+
+/// What can happen to a session.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Input {
+    /// Media came that plays for this long.
+    Media(Duration),
+    /// The publisher said goodbye, closed the connection or was thrown out: the end.
+    PublisherEnded,
+    /// The publisher's connection broke; one that may be continued by a takeover is waited for.
+    PublisherLost,
+    /// Another publisher continues.
+    TakenOver,
+    /// Another publisher was refused.
+    TakeoverRefused(TakeoverFailure),
+    /// Time passed.
+    Tick,
+}
+
+/// The state machine.
+#[derive(Debug)]
+pub(crate) struct StreamSession {
+    stream_id: String,
+    state: State,
+    last_media: MonotonicTime,
+    takeovers: u32,
+    events: VecDeque<StreamEvent>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A publisher is accepted, media has yet to come.
+    Created,
+    /// Media flows.
+    Live(Flow),
+    /// Media flows too slowly, or not at all.
+    Starving(Flow),
+    /// Over.
+    Ended,
+}
+
+#[derive(Debug)]
+struct Flow {
+    started: WallTime,
+    meter: Meter,
+}
+
+impl StreamSession {
+    /// A publisher was accepted.
+    pub(crate) fn new(stream_id: String, now: MonotonicTime) -> Self {
+        let events = VecDeque::from([StreamEvent::SessionCreated]);
+        Self {
+            stream_id,
+            state: State::Created,
+            last_media: now,
+            takeovers: 0,
+            events,
+        }
+    }
+
+    pub(crate) fn handle_input(&mut self, now: MonotonicTime, wall: WallTime, input: Input) {
+        let state = std::mem::replace(&mut self.state, State::Ended);
+        self.state = match (state, input) {
+            (State::Ended, _) => State::Ended,
+            (state, Input::PublisherEnded) => self.end(state),
+            (state, Input::TakeoverRefused(failure)) => {
+                self.events
+                    .push_back(StreamEvent::StreamTakeoverFailure(failure));
+                state
+            }
+            (state, Input::TakenOver) => {
+                self.takeovers += 1;
+                self.last_media = now;
+                self.events.push_back(StreamEvent::StreamTakeover);
+                state
+            }
+            (State::Created, Input::Media(span)) => {
+                self.last_media = now;
+                self.events.push_back(StreamEvent::StreamStart);
+                let mut meter = Meter::new(now);
+                meter.add(now, span);
+                State::Live(Flow {
+                    started: wall,
+                    meter,
+                })
+            }
+            (State::Live(mut flow), Input::Media(span)) => {
+                self.last_media = now;
+                flow.meter.add(now, span);
+                State::Live(flow)
+            }
+            (State::Starving(mut flow), Input::Media(span)) => {
+                self.last_media = now;
+                flow.meter.add(now, span);
+                State::Starving(flow)
+            }
+            (State::Created, Input::PublisherLost) => self.end(State::Created),
+            (State::Live(flow), Input::PublisherLost) => {
+                self.events.push_back(StreamEvent::StarvationStart);
+                State::Starving(flow)
+            }
+            (State::Starving(flow), Input::PublisherLost) => State::Starving(flow),
+            (state, Input::Tick) => self.tick(now, state),
+        };
+    }
+
+    /// The next event to report.
+    pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
+        self.events.pop_front()
+    }
+
+    /// When a tick ends the session at the latest, unless media comes. Health is looked at on every tick.
+    pub(crate) fn poll_timeout(&self) -> Option<MonotonicTime> {
+        match self.state {
+            State::Ended => None,
+            State::Created | State::Live(_) | State::Starving(_) => {
+                Some(self.last_media.plus(NO_DATA_TIMEOUT))
+            }
+        }
+    }
+
+    pub(crate) fn stream_id(&self) -> &str {
+        &self.stream_id
+    }
+
+    pub(crate) fn ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    /// Whether one more takeover is allowed.
+    pub(crate) fn takeover_allowed(&self) -> bool {
+        self.takeovers < TAKEOVERS_MAX
+    }
+
+    /// When the first media came; `None` before and after the stream.
+    pub(crate) fn live_since(&self) -> Option<WallTime> {
+        match &self.state {
+            State::Live(flow) | State::Starving(flow) => Some(flow.started),
+            State::Created | State::Ended => None,
+        }
+    }
+
+    pub(crate) fn health(&self) -> StreamHealth {
+        match self.state {
+            State::Live(_) => StreamHealth::Healthy,
+            State::Starving(_) => StreamHealth::Starving,
+            State::Created | State::Ended => StreamHealth::Unknown,
+        }
+    }
+
+    fn end(&mut self, state: State) -> State {
+        if matches!(state, State::Live(_) | State::Starving(_)) {
+            self.events.push_back(StreamEvent::StreamEnd);
+        }
+        self.events.push_back(StreamEvent::SessionEnded);
+        State::Ended
+    }
+
+    fn tick(&mut self, now: MonotonicTime, state: State) -> State {
+        if now >= self.last_media.plus(NO_DATA_TIMEOUT) {
+            return self.end(state);
+        }
+        match state {
+            State::Live(mut flow) => match flow.meter.percent(now) {
+                Some(percent) if percent < STARVING_PERCENT => {
+                    self.events.push_back(StreamEvent::StarvationStart);
+                    State::Starving(flow)
+                }
+                Some(_) | None => State::Live(flow),
+            },
+            State::Starving(mut flow) => match flow.meter.percent(now) {
+                Some(percent) if percent >= HEALTHY_PERCENT => {
+                    self.events.push_back(StreamEvent::StarvationEnd);
+                    State::Live(flow)
+                }
+                Some(_) | None => State::Starving(flow),
+            },
+            state @ (State::Created | State::Ended) => state,
+        }
+    }
+}
+
+/// How much media came in the last [`METER_SPAN`].
+#[derive(Debug)]
+struct Meter {
+    since: MonotonicTime,
+    arrivals: VecDeque<(MonotonicTime, Duration)>,
+}
+
+/// Arrivals closer together than this are counted as one, which bounds the meter.
+const METER_STEP: Duration = Duration::from_millis(100);
+
+impl Meter {
+    fn new(now: MonotonicTime) -> Self {
+        Self {
+            since: now,
+            arrivals: VecDeque::new(),
+        }
+    }
+
+    fn add(&mut self, now: MonotonicTime, span: Duration) {
+        match self.arrivals.back_mut() {
+            Some((at, sum)) if now.since(*at) < METER_STEP => *sum += span,
+            Some(_) | None => self.arrivals.push_back((now, span)),
+        }
+        self.forget(now);
+    }
+
+    /// Media per time in percent; `None` until a whole span was seen.
+    fn percent(&mut self, now: MonotonicTime) -> Option<u32> {
+        if now.since(self.since) < METER_SPAN {
+            return None;
+        }
+        self.forget(now);
+        let media: Duration = self.arrivals.iter().map(|(_, span)| *span).sum();
+        let percent = media.as_millis() * 100 / METER_SPAN.as_millis();
+        Some(u32::try_from(percent).unwrap_or(u32::MAX))
+    }
+
+    fn forget(&mut self, now: MonotonicTime) {
+        while self
+            .arrivals
+            .front()
+            .is_some_and(|(at, _)| now.since(*at) > METER_SPAN)
+        {
+            self.arrivals.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: Duration = Duration::from_millis(40);
+
+    struct World {
+        session: StreamSession,
+        now: MonotonicTime,
+    }
+
+    impl World {
+        fn new() -> Self {
+            let now = MonotonicTime(0);
+            Self {
+                session: StreamSession::new("st-x".into(), now),
+                now,
+            }
+        }
+
+        fn input(&mut self, input: Input) {
+            self.session.handle_input(self.now, wall(self.now), input);
+        }
+
+        fn pass(&mut self, by: Duration) {
+            self.now = self.now.plus(by);
+            self.input(Input::Tick);
+        }
+
+        fn play(&mut self, seconds: u64, every: Duration) {
+            let end = self.now.plus(Duration::from_secs(seconds));
+            while self.now < end {
+                self.input(Input::Media(FRAME));
+                self.pass(every);
+            }
+        }
+
+        fn events(&mut self) -> Vec<StreamEvent> {
+            std::iter::from_fn(|| self.session.poll_event()).collect()
+        }
+    }
+
+    fn wall(now: MonotonicTime) -> WallTime {
+        WallTime(1_000_000 + (now.0 / 1000) as i64)
+    }
+
+    #[test]
+    fn whole_life_reports_each_step_once() {
+        let mut world = World::new();
+        assert_eq!(world.session.health(), StreamHealth::Unknown);
+        world.play(8, FRAME);
+        assert_eq!(world.session.health(), StreamHealth::Healthy);
+        assert_eq!(world.session.live_since(), Some(WallTime(1_000_000)));
+        world.input(Input::PublisherEnded);
+        world.input(Input::PublisherEnded);
+        assert_eq!(
+            world.events(),
+            [
+                StreamEvent::SessionCreated,
+                StreamEvent::StreamStart,
+                StreamEvent::StreamEnd,
+                StreamEvent::SessionEnded
+            ]
+        );
+        assert!(world.session.ended());
+        assert_eq!(world.session.poll_timeout(), None);
+    }
+
+    #[test]
+    fn publisher_without_media_never_starts_a_stream() {
+        let mut world = World::new();
+        world.input(Input::PublisherLost);
+        assert_eq!(
+            world.events(),
+            [StreamEvent::SessionCreated, StreamEvent::SessionEnded]
+        );
+    }
+
+    #[test]
+    fn session_ends_after_exactly_thirty_seconds_without_data() {
+        let mut world = World::new();
+        world.input(Input::Media(FRAME));
+        world.pass(NO_DATA_TIMEOUT - Duration::from_nanos(1));
+        assert!(!world.session.ended());
+        assert_eq!(
+            world.session.poll_timeout(),
+            Some(MonotonicTime(30_000_000_000))
+        );
+        world.pass(Duration::from_nanos(1));
+        assert!(world.session.ended());
+    }
+
+    #[test]
+    fn slow_ingest_starves_and_recovers() {
+        let mut world = World::new();
+        world.play(6, FRAME);
+        world.play(6, FRAME * 2);
+        assert_eq!(world.session.health(), StreamHealth::Starving);
+        world.play(6, FRAME);
+        assert_eq!(world.session.health(), StreamHealth::Healthy);
+        assert_eq!(
+            world.events()[2..],
+            [StreamEvent::StarvationStart, StreamEvent::StarvationEnd]
+        );
+    }
+
+    #[test]
+    fn lost_publisher_is_waited_for_and_a_takeover_continues_the_stream() {
+        let mut world = World::new();
+        world.play(6, FRAME);
+        world.input(Input::PublisherLost);
+        assert_eq!(world.session.health(), StreamHealth::Starving);
+        world.pass(Duration::from_secs(20));
+        world.input(Input::TakenOver);
+        world.play(8, FRAME);
+        assert_eq!(
+            world.events()[2..],
+            [
+                StreamEvent::StarvationStart,
+                StreamEvent::StreamTakeover,
+                StreamEvent::StarvationEnd
+            ]
+        );
+        assert_eq!(world.session.live_since(), Some(WallTime(1_000_000)));
+    }
+
+    #[test]
+    fn the_hundredth_takeover_is_the_last() {
+        let mut world = World::new();
+        for _ in 0..TAKEOVERS_MAX {
+            assert!(world.session.takeover_allowed());
+            world.input(Input::TakenOver);
+        }
+        assert!(!world.session.takeover_allowed());
+    }
+}
