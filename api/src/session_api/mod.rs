@@ -79,3 +79,5 @@
 //! through with their status (ValidationException 400, ResourceNotFoundException 404, ConflictException 409,
 //! ServiceQuotaExceededException 402 ...); the session API's own are HostNotAllowed 403, OriginNotAllowed 403,
 //! SessionTokenMismatch 403, LoginRequired 401, PasswordWrong 401, TooManyAttempts 429, BodyInvalid 400, NotFound 404.
+
+pub mod guard;

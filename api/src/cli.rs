@@ -1,0 +1,119 @@
+//! The command line. Values of settings stay text here: they are parsed together with environment and file, so that all
+//! problems are listed at once.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, ConfigProblems, Flags, Sources, config_file};
+use crate::publish::PublishArgs;
+
+/// A self-hosted stage compositor that speaks the Amazon IVS API.
+#[derive(Debug, Parser)]
+#[command(name = "proscenium", version, about)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server.
+    Serve(ServeArgs),
+    /// Compose one stage: the worker that `serve` spawns; it speaks on the socket that is its standard input.
+    #[command(hide = true)]
+    Compose,
+    /// Publish a file or a test pattern to a stage.
+    Publish(PublishArgs),
+    /// Check plugins, ports, disk and S3, and say what to do.
+    Doctor(ServeArgs),
+}
+
+/// Settings on the command line; each beats its environment variable, which beats the file.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    /// Configuration file (TOML) [env: PROSCENIUM_CONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where everything is kept [env: PROSCENIUM_DATA_DIR] [default: ./data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// API, WHIP, playback and page [env: PROSCENIUM_HTTP] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub http: Option<String>,
+    /// RTMP ingest [env: PROSCENIUM_RTMP] [default: 127.0.0.1:1935]
+    #[arg(long, value_name = "ADDR")]
+    pub rtmp: Option<String>,
+    /// Embedded S3 [env: PROSCENIUM_S3] [default: 127.0.0.1:9000]
+    #[arg(long, value_name = "ADDR")]
+    pub s3: Option<String>,
+    /// WebRTC: one UDP port, and TCP on the same number [env: PROSCENIUM_WEBRTC] [default: 127.0.0.1:8189]
+    #[arg(long, value_name = "ADDR")]
+    pub webrtc: Option<String>,
+    /// Base of all URLs handed out [env: PROSCENIUM_PUBLIC_URL] [default: the HTTP address]
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+}
+
+/// Why there is no configuration to run with.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file that was named is not there or is no text.
+    #[error("cannot read the configuration file {file}")]
+    File {
+        /// Which.
+        file: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Values that cannot be used.
+    #[error(transparent)]
+    Problems(#[from] ConfigProblems),
+}
+
+impl ServeArgs {
+    /// Reads environment and file and resolves them with these flags.
+    pub fn settings(self) -> Result<Config, SettingsError> {
+        let env: Vec<_> = std::env::vars_os().collect();
+        let file = match config_file(self.config, &env) {
+            None => None,
+            Some(file) => {
+                let text = std::fs::read_to_string(&file);
+                Some(text.map_err(|source| SettingsError::File { file, source })?)
+            }
+        };
+        let flags = Flags {
+            data_dir: self.data_dir,
+            http: self.http,
+            rtmp: self.rtmp,
+            s3: self.s3,
+            webrtc: self.webrtc,
+            public_url: self.public_url,
+        };
+        Ok(Config::from_sources(&Sources { flags, env, file })?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn serve_takes_every_documented_flag() {
+        let line = "proscenium serve --config a.toml --data-dir d --http a --rtmp b --s3 c --webrtc e --public-url u";
+        let cli = Cli::try_parse_from(line.split(' ')).unwrap();
+        let Command::Serve(args) = cli.command else { panic!("serve") };
+        assert_eq!(args.config, Some(PathBuf::from("a.toml")));
+        assert_eq!((args.http.as_deref(), args.public_url.as_deref()), (Some("a"), Some("u")));
+    }
+}

@@ -1,0 +1,155 @@
+//! Configuration: flags over environment over file over defaults, parsed into types that cannot be wrong. Unknown keys
+//! and unusable values refuse to start, all of them listed at once.
+
+mod layers;
+mod problem;
+mod resolve;
+mod secret;
+mod value;
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use problem::{ConfigProblems, Problem};
+pub use secret::Secret;
+pub use value::{AdvertisedAddress, BaseUrl};
+
+/// The region of every resource.
+pub const REGION: &str = "us-east-1";
+/// The account of every resource unless a credential names another.
+pub const ACCOUNT: &str = "123456789012";
+/// Access key of the development key, accepted on loopback only.
+pub const DEVELOPMENT_ACCESS_KEY_ID: &str = "PROSCENIUMDEV";
+/// Secret of the development key; printed in the README, hence no secret at all.
+pub const DEVELOPMENT_SECRET_ACCESS_KEY: &str = "proscenium-development-secret";
+
+/// Everything that `proscenium serve` can be told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Store, journals, spools, signing key and the buckets of the embedded S3 server.
+    pub data_dir: PathBuf,
+    /// API, WHIP, playback and page.
+    pub http: SocketAddr,
+    /// RTMP ingest.
+    pub rtmp: SocketAddr,
+    /// The one UDP port of all WebRTC peers, and ICE-TCP on the same number.
+    pub webrtc: SocketAddr,
+    /// What peers outside of a NAT are told instead.
+    pub webrtc_advertised: Option<AdvertisedAddress>,
+    /// Base of every URL handed out; derived from the bound HTTP address when absent.
+    pub public_url: Option<BaseUrl>,
+    /// Where recordings go.
+    pub s3: S3Config,
+    /// Every key that may call the API and the embedded S3, the development key included when it is enabled.
+    pub credentials: Vec<ApiCredential>,
+    /// Opens the page's session API when HTTP listens elsewhere than on loopback.
+    pub admin_password: Option<Secret>,
+    /// Log filter.
+    pub log: String,
+}
+
+/// Where recordings go.
+#[derive(Clone, Debug)]
+pub enum S3Config {
+    /// The server's own S3, buckets under the data folder.
+    Embedded {
+        /// Where it listens.
+        listen: SocketAddr,
+        /// Whether objects can be read without a signature, so that players play recordings. Never lists, never writes.
+        public_read: bool,
+    },
+    /// Any other S3.
+    External(ExternalS3),
+}
+
+/// An S3 that this server does not run.
+#[derive(Clone, Debug)]
+pub struct ExternalS3 {
+    /// Its URL; absent means AWS itself.
+    pub endpoint: Option<BaseUrl>,
+    /// Its region.
+    pub region: String,
+    /// Whether the bucket stands in the path; the default with an endpoint.
+    pub path_style: bool,
+    /// Who signs.
+    pub credentials: ExternalS3Credentials,
+}
+
+/// Who signs requests to an external S3.
+#[derive(Clone, Debug)]
+pub enum ExternalS3Credentials {
+    /// A configured key. Environment and profile files of AWS are ignored.
+    Static {
+        /// Access key.
+        access_key_id: String,
+        /// Its secret.
+        secret_access_key: Secret,
+    },
+    /// What the AWS SDKs find by themselves.
+    AwsChain,
+}
+
+/// A key that may call the API.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ApiCredential {
+    /// Access key.
+    pub access_key_id: String,
+    /// Its secret.
+    pub secret_access_key: Secret,
+    /// The account that it acts for, 12 digits.
+    pub account: String,
+}
+
+/// The flags of `proscenium serve`, unparsed: a wrong one is reported together with all other problems.
+#[derive(Clone, Default, Debug)]
+pub struct Flags {
+    /// `--data-dir`
+    pub data_dir: Option<String>,
+    /// `--http`
+    pub http: Option<String>,
+    /// `--rtmp`
+    pub rtmp: Option<String>,
+    /// `--s3`
+    pub s3: Option<String>,
+    /// `--webrtc`
+    pub webrtc: Option<String>,
+    /// `--public-url`
+    pub public_url: Option<String>,
+}
+
+/// All that a configuration is made of.
+#[derive(Clone, Default, Debug)]
+pub struct Sources {
+    /// The command line.
+    pub flags: Flags,
+    /// The whole environment; other programs' variables are ignored.
+    pub env: Vec<(OsString, OsString)>,
+    /// The text of the configuration file.
+    pub file: Option<String>,
+}
+
+impl Config {
+    /// The configuration that `sources` mean, or everything that is wrong with them.
+    pub fn from_sources(sources: &Sources) -> Result<Self, ConfigProblems> {
+        resolve::resolve(sources)
+    }
+
+    /// Whether the page's session API may be on at all.
+    pub fn session_api_allowed(&self) -> bool {
+        self.http.ip().is_loopback() || self.admin_password.is_some()
+    }
+}
+
+/// The configuration file that flag or environment name, the flag first.
+pub fn config_file(flag: Option<PathBuf>, env: &[(OsString, OsString)]) -> Option<PathBuf> {
+    flag.or_else(|| {
+        let named = env
+            .iter()
+            .find(|(name, _)| name.to_str() == Some(layers::CONFIG_ENV));
+        named.map(|(_, value)| PathBuf::from(value))
+    })
+}
+
+#[cfg(test)]
+mod tests;

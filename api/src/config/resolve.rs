@@ -1,0 +1,328 @@
+//! From layers of raw values to one valid [`Config`]: defaults, and the rules that span several keys.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use toml::{Table, Value};
+
+use super::layers::{self, Layers};
+use super::problem::ConfigProblems;
+use super::value::{self, S3CredentialSource, S3Mode};
+use super::{
+    ACCOUNT, ApiCredential, Config, DEVELOPMENT_ACCESS_KEY_ID, DEVELOPMENT_SECRET_ACCESS_KEY,
+    ExternalS3, ExternalS3Credentials, REGION, S3Config, Secret, Sources,
+};
+
+const DEFAULT_DATA_DIR: &str = "./data";
+const DEFAULT_LOG: &str = "info";
+const DEFAULT_HTTP_PORT: u16 = 8080;
+const DEFAULT_RTMP_PORT: u16 = 1935;
+const DEFAULT_S3_PORT: u16 = 9000;
+const DEFAULT_WEBRTC_PORT: u16 = 8189;
+/// More configured keys than this are surely a mistake.
+const CREDENTIALS_MAX: usize = 100;
+
+pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
+    let mut problems = ConfigProblems::default();
+    let layers = read_layers(sources, &mut problems);
+    let p = &mut problems;
+    let http = layers
+        .take(&layers::HTTP, p, value::listen_address)
+        .unwrap_or(loopback(DEFAULT_HTTP_PORT));
+    let rtmp = layers
+        .take(&layers::RTMP, p, value::listen_address)
+        .unwrap_or(loopback(DEFAULT_RTMP_PORT));
+    let webrtc = layers
+        .take(&layers::WEBRTC, p, value::listen_address)
+        .unwrap_or(loopback(DEFAULT_WEBRTC_PORT));
+    let webrtc_advertised = layers.take(&layers::WEBRTC_ADVERTISED, p, value::advertised_address);
+    let public_url = layers.take(&layers::PUBLIC_URL, p, value::base_url);
+    let data_dir = layers.take(&layers::DATA_DIR, p, value::folder);
+    let log = layers.take(&layers::LOG, p, value::log_filter);
+    let admin_password = layers.take(&layers::ADMIN_PASSWORD, p, value::admin_password);
+    let s3 = resolve_s3(&layers, p);
+    let credentials = resolve_credentials(&layers, http, &s3, p);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(Config {
+        data_dir: data_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR)),
+        http,
+        rtmp,
+        webrtc,
+        webrtc_advertised,
+        public_url,
+        s3,
+        credentials,
+        admin_password,
+        log: log.unwrap_or_else(|| DEFAULT_LOG.to_owned()),
+    })
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port)
+}
+
+fn read_layers(sources: &Sources, problems: &mut ConfigProblems) -> Layers {
+    let flags = &sources.flags;
+    let mut layers = Layers::default();
+    layers.add_flag(&layers::DATA_DIR, "--data-dir", flags.data_dir.as_deref());
+    layers.add_flag(&layers::HTTP, "--http", flags.http.as_deref());
+    layers.add_flag(&layers::RTMP, "--rtmp", flags.rtmp.as_deref());
+    layers.add_flag(&layers::S3, "--s3", flags.s3.as_deref());
+    layers.add_flag(&layers::WEBRTC, "--webrtc", flags.webrtc.as_deref());
+    layers.add_flag(
+        &layers::PUBLIC_URL,
+        "--public-url",
+        flags.public_url.as_deref(),
+    );
+    layers.add_env(&sources.env, problems);
+    if let Some(file) = &sources.file {
+        match file.parse::<Table>() {
+            Ok(table) => layers.add_file(table, problems),
+            Err(error) => problems.add("configuration file", "", error.message()),
+        }
+    }
+    layers
+}
+
+fn resolve_s3(layers: &Layers, problems: &mut ConfigProblems) -> S3Config {
+    let listen = layers
+        .take(&layers::S3, problems, value::listen_address)
+        .unwrap_or(loopback(DEFAULT_S3_PORT));
+    let mode = layers
+        .take(&layers::S3_MODE, problems, value::s3_mode)
+        .unwrap_or(S3Mode::Embedded);
+    let public_read = layers.take(&layers::S3_PUBLIC_READ, problems, value::switch);
+    let external = resolve_external_s3(layers, mode, problems);
+    match (mode, external) {
+        (S3Mode::External, Some(external)) => S3Config::External(external),
+        _ => S3Config::Embedded {
+            listen,
+            public_read: public_read.unwrap_or(listen.ip().is_loopback()),
+        },
+    }
+}
+
+/// `None` in embedded mode, and when something is missing, which is then a problem.
+fn resolve_external_s3(
+    layers: &Layers,
+    mode: S3Mode,
+    problems: &mut ConfigProblems,
+) -> Option<ExternalS3> {
+    let endpoint = layers.take(&layers::S3_ENDPOINT, problems, value::base_url);
+    let region = layers.take(&layers::S3_REGION, problems, value::s3_region);
+    let path_style = layers.take(&layers::S3_PATH_STYLE, problems, value::switch);
+    let source = layers.take(
+        &layers::S3_CREDENTIALS,
+        problems,
+        value::s3_credential_source,
+    );
+    let access_key_id = layers.take(&layers::S3_ACCESS_KEY_ID, problems, value::access_key_id);
+    let secret = layers.take(
+        &layers::S3_SECRET_ACCESS_KEY,
+        problems,
+        value::secret_access_key,
+    );
+    let keys = [&layers::S3_ACCESS_KEY_ID, &layers::S3_SECRET_ACCESS_KEY];
+    if mode == S3Mode::Embedded {
+        let others = [
+            &layers::S3_ENDPOINT,
+            &layers::S3_REGION,
+            &layers::S3_PATH_STYLE,
+            &layers::S3_CREDENTIALS,
+        ];
+        for key in others.into_iter().chain(keys).filter(|key| layers.has(key)) {
+            problems.add(
+                layers.name_of(key),
+                "",
+                "is for s3.mode = \"external\" only",
+            );
+        }
+        return None;
+    }
+    if layers.has(&layers::S3_PUBLIC_READ) {
+        problems.add(
+            layers.name_of(&layers::S3_PUBLIC_READ),
+            "",
+            "is for s3.mode = \"embedded\" only",
+        );
+    }
+    let credentials = match source.unwrap_or(S3CredentialSource::Static) {
+        S3CredentialSource::AwsChain => {
+            for key in keys.into_iter().filter(|key| layers.has(key)) {
+                problems.add(
+                    layers.name_of(key),
+                    "",
+                    "must be absent with s3.credentials = \"aws-chain\"",
+                );
+            }
+            ExternalS3Credentials::AwsChain
+        }
+        S3CredentialSource::Static => {
+            for key in keys.into_iter().filter(|key| !layers.has(key)) {
+                let rule =
+                    "is needed for s3.mode = \"external\", unless s3.credentials = \"aws-chain\"";
+                problems.add(key.toml, "", rule);
+            }
+            ExternalS3Credentials::Static {
+                access_key_id: access_key_id?,
+                secret_access_key: secret?,
+            }
+        }
+    };
+    Some(ExternalS3 {
+        path_style: path_style.unwrap_or(endpoint.is_some()),
+        endpoint,
+        region: region.unwrap_or_else(|| REGION.to_owned()),
+        credentials,
+    })
+}
+
+/// Configured keys, and the development key while everything that would accept it listens on loopback.
+fn resolve_credentials(
+    layers: &Layers,
+    http: SocketAddr,
+    s3: &S3Config,
+    problems: &mut ConfigProblems,
+) -> Vec<ApiCredential> {
+    let mut credentials = configured_credentials(layers.credentials.as_ref(), problems);
+    let enabled = layers
+        .take(&layers::DEVELOPMENT_KEY, problems, value::switch)
+        .unwrap_or(true);
+    if enabled {
+        let s3_listen = match s3 {
+            S3Config::Embedded { listen, .. } => Some(*listen),
+            S3Config::External(_) => None,
+        };
+        let listeners = [(&layers::HTTP, Some(http)), (&layers::S3, s3_listen)];
+        for (key, address) in listeners {
+            if let Some(address) = address.filter(|address| !address.ip().is_loopback()) {
+                let rule = "must be a loopback address while the development key is enabled; to listen elsewhere \
+                            set development_key = false and configure [[credentials]]";
+                problems.add(layers.name_of(key), address.to_string(), rule);
+            }
+        }
+        credentials.push(ApiCredential {
+            access_key_id: DEVELOPMENT_ACCESS_KEY_ID.to_owned(),
+            secret_access_key: Secret::new(DEVELOPMENT_SECRET_ACCESS_KEY),
+            account: ACCOUNT.to_owned(),
+        });
+    } else if layers.credentials.is_none() {
+        let rule = "without the development key at least one [[credentials]] entry is needed";
+        problems.add(layers.name_of(&layers::DEVELOPMENT_KEY), "false", rule);
+    }
+    credentials
+}
+
+fn configured_credentials(
+    given: Option<&Value>,
+    problems: &mut ConfigProblems,
+) -> Vec<ApiCredential> {
+    let Some(given) = given else {
+        return Vec::new();
+    };
+    let tables = given
+        .as_array()
+        .filter(|tables| (1..=CREDENTIALS_MAX).contains(&tables.len()));
+    let Some(tables) = tables else {
+        problems.add(
+            "credentials",
+            "",
+            format!("must be 1 to {CREDENTIALS_MAX} [[credentials]] tables"),
+        );
+        return Vec::new();
+    };
+    let mut credentials: Vec<ApiCredential> = Vec::new();
+    for (index, table) in tables.iter().enumerate() {
+        let name = format!("credentials[{index}]");
+        let Some(credential) = configured_credential(&name, table, problems) else {
+            continue;
+        };
+        let reserved = credential.access_key_id == DEVELOPMENT_ACCESS_KEY_ID;
+        let twice = credentials
+            .iter()
+            .any(|other| other.access_key_id == credential.access_key_id);
+        if reserved || twice {
+            let rule = if reserved {
+                "is the name of the development key"
+            } else {
+                "is there twice"
+            };
+            problems.add(
+                format!("{name}.access_key_id"),
+                credential.access_key_id,
+                rule,
+            );
+        } else {
+            credentials.push(credential);
+        }
+    }
+    credentials
+}
+
+fn configured_credential(
+    name: &str,
+    table: &Value,
+    problems: &mut ConfigProblems,
+) -> Option<ApiCredential> {
+    const KNOWN: [&str; 3] = ["access_key_id", "secret_access_key", "account"];
+    let Some(table) = table.as_table() else {
+        problems.add(
+            name,
+            "",
+            "must be a table with access_key_id and secret_access_key",
+        );
+        return None;
+    };
+    for unknown in table.keys().filter(|key| !KNOWN.contains(&key.as_str())) {
+        problems.add(format!("{name}.{unknown}"), "", "unknown key");
+    }
+    let access_key_id = required(name, table, "access_key_id", problems, value::access_key_id);
+    let secret_access_key = required(
+        name,
+        table,
+        "secret_access_key",
+        problems,
+        value::secret_access_key,
+    );
+    let account = match table.get("account") {
+        None => Some(ACCOUNT.to_owned()),
+        Some(_) => required(name, table, "account", problems, value::account),
+    };
+    Some(ApiCredential {
+        access_key_id: access_key_id?,
+        secret_access_key: secret_access_key?,
+        account: account?,
+    })
+}
+
+fn required<T>(
+    name: &str,
+    table: &Table,
+    key: &str,
+    problems: &mut ConfigProblems,
+    parse: impl Fn(&Value) -> Result<T, String>,
+) -> Option<T> {
+    let name = format!("{name}.{key}");
+    let Some(given) = table.get(key) else {
+        problems.add(name, "", "is missing");
+        return None;
+    };
+    match parse(given) {
+        Ok(value) => Some(value),
+        Err(rule) => {
+            let secret = key == "secret_access_key";
+            problems.add(
+                name,
+                if secret {
+                    "(hidden)".to_owned()
+                } else {
+                    given.to_string()
+                },
+                rule,
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! The binary `proscenium`.
+
+use std::process::ExitCode;
+
+use api::cli::{Cli, Command, ServeArgs};
+use api::clock::Clock;
+use api::config::Config;
+use api::{publish, serve, telemetry};
+use clap::Parser;
+
+/// The exit status for settings that cannot be used, as for a wrong command line.
+const USAGE_ERROR: u8 = 2;
+
+type AnyError = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let clock = Clock::start();
+    match Cli::parse().command {
+        Command::Compose => match compositor::worker::run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&error),
+        },
+        Command::Publish(args) => {
+            telemetry::start_logging("warn");
+            finished(run_async(async { Ok(publish::run(args).await?) }))
+        }
+        Command::Serve(args) => with_settings(args, |config| {
+            run_async(async { Ok(serve::serve(config, clock).await?) })
+        }),
+        Command::Doctor(args) => with_settings(args, |_| Err("doctor is not there yet".into())),
+    }
+}
+
+fn with_settings(args: ServeArgs, run: impl FnOnce(Config) -> Result<(), AnyError>) -> ExitCode {
+    match args.settings() {
+        Ok(config) => {
+            telemetry::start_logging(&config.log);
+            finished(run(config))
+        }
+        Err(error) => {
+            failed(&error);
+            ExitCode::from(USAGE_ERROR)
+        }
+    }
+}
+
+fn run_async(work: impl Future<Output = Result<(), AnyError>>) -> Result<(), AnyError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+fn finished(outcome: Result<(), AnyError>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&*error),
+    }
+}
+
+fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    eprintln!("proscenium: {}", telemetry::chain(error));
+    ExitCode::FAILURE
+}
