@@ -11,6 +11,7 @@
 mod backoff;
 mod context;
 mod destination;
+mod effects;
 mod input;
 mod machine;
 mod output;

@@ -12,8 +12,8 @@ use crate::time::{MonotonicTime, WallTime};
 use super::context::Context;
 use super::destination::{Change, Destination};
 use super::machine::Composition;
-use super::output::Output;
-use super::state::CompositionState;
+use super::output::{Event, Output};
+use super::state::{CompositionState, DestinationKind, DestinationState, Link};
 use super::timers::Timer;
 
 /// Everything a later process needs to go on with a composition. Save it whenever outputs came, in the same transaction.
@@ -105,5 +105,45 @@ impl Composition {
         if closed {
             self.settle();
         }
+    }
+}
+
+impl Destination {
+    /// Takes up what an earlier process left. Its connections died with it.
+    fn adopt(&mut self, context: &mut Context) -> Change {
+        match (self.state, self.kind) {
+            (DestinationState::Starting { .. }, _) => {
+                self.state = DestinationState::Starting {
+                    link: Link::Connecting,
+                };
+            }
+            (DestinationState::Active { started_at }, _) => {
+                self.state = DestinationState::Reconnecting {
+                    started_at,
+                    link: Link::Connecting,
+                };
+                self.failures = 0;
+                self.arm_budget(context);
+                context.events.push(Event::DestinationReconnecting {
+                    id: self.id.clone(),
+                });
+            }
+            (DestinationState::Reconnecting { started_at, .. }, _) => {
+                self.state = DestinationState::Reconnecting {
+                    started_at,
+                    link: Link::Connecting,
+                };
+            }
+            (DestinationState::Stopping { .. }, DestinationKind::S3) => {}
+            (DestinationState::Stopping { .. }, DestinationKind::Channel) => {
+                return self.end(context);
+            }
+            (DestinationState::Stopped { .. } | DestinationState::Failed { .. }, _) => {
+                return Change::None;
+            }
+        }
+        context.timers.disarm(Timer::Retry(self.index));
+        self.open_again(context);
+        Change::None
     }
 }
