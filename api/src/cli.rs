@@ -112,8 +112,13 @@ mod tests {
     fn serve_takes_every_documented_flag() {
         let line = "proscenium serve --config a.toml --data-dir d --http a --rtmp b --s3 c --webrtc e --public-url u";
         let cli = Cli::try_parse_from(line.split(' ')).unwrap();
-        let Command::Serve(args) = cli.command else { panic!("serve") };
+        let Command::Serve(args) = cli.command else {
+            panic!("serve")
+        };
         assert_eq!(args.config, Some(PathBuf::from("a.toml")));
-        assert_eq!((args.http.as_deref(), args.public_url.as_deref()), (Some("a"), Some("u")));
+        assert_eq!(
+            (args.http.as_deref(), args.public_url.as_deref()),
+            (Some("a"), Some("u"))
+        );
     }
 }

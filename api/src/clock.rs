@@ -13,7 +13,9 @@ pub struct Clock {
 impl Clock {
     /// Begins to count monotonic time; made once in `main`.
     pub fn start() -> Self {
-        Self { started: Instant::now() }
+        Self {
+            started: Instant::now(),
+        }
     }
 
     /// Nanoseconds since the process started.
@@ -24,7 +26,9 @@ impl Clock {
 
     /// Microseconds since the Unix epoch.
     pub fn wall(&self) -> WallTime {
-        let micros = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+        let micros = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_micros());
         WallTime(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 }

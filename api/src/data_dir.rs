@@ -46,10 +46,21 @@ pub enum DataDirError {
 impl DataDir {
     /// Makes the folder if need be and takes its lock.
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
-        let error = |source| DataDirError::Open { path: path.to_owned(), source };
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(error)?;
+        let error = |source| DataDirError::Open {
+            path: path.to_owned(),
+            source,
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(path)
+            .map_err(error)?;
         let path = path.canonicalize().map_err(error)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK_FILE));
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join(LOCK_FILE));
         let lock = lock.map_err(error)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
@@ -87,7 +98,10 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let path = temp.path().join("deep/data");
         let first = DataDir::open(&path).unwrap();
-        assert!(matches!(DataDir::open(&path), Err(DataDirError::InUse { .. })));
+        assert!(matches!(
+            DataDir::open(&path),
+            Err(DataDirError::InUse { .. })
+        ));
         drop(first);
         DataDir::open(&path).unwrap();
         assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);

@@ -77,7 +77,10 @@ impl Endpoints {
 
 /// The configured public URL, or the one of the bound HTTP address.
 pub fn public_url(config: &Config, http: SocketAddr) -> BaseUrl {
-    config.public_url.clone().unwrap_or_else(|| BaseUrl::of_listener(reachable(http)))
+    config
+        .public_url
+        .clone()
+        .unwrap_or_else(|| BaseUrl::of_listener(reachable(http)))
 }
 
 /// An address that a client on this machine can connect to: "every interface" becomes loopback.
@@ -119,7 +122,14 @@ mod tests {
     #[test]
     fn a_configured_public_url_wins_for_the_page() {
         let file = Some("public_url = \"https://stage.example.com\"".to_owned());
-        let config = Config::from_sources(&Sources { file, ..Sources::default() }).unwrap();
-        assert_eq!(public_url(&config, address("127.0.0.1:1")).as_str(), "https://stage.example.com");
+        let config = Config::from_sources(&Sources {
+            file,
+            ..Sources::default()
+        })
+        .unwrap();
+        assert_eq!(
+            public_url(&config, address("127.0.0.1:1")).as_str(),
+            "https://stage.example.com"
+        );
     }
 }

@@ -38,7 +38,8 @@ pub async fn serve_router(listener: TcpListener, router: Router, stop: impl Futu
     let answer = move |request: Request<Incoming>| {
         let router = router.clone();
         async move {
-            let answered: Result<_, Infallible> = router.oneshot(request.map(axum::body::Body::new)).await;
+            let answered: Result<_, Infallible> =
+                router.oneshot(request.map(axum::body::Body::new)).await;
             answered
         }
     };
@@ -75,7 +76,11 @@ where
         let answer = answer.clone();
         let service = service_fn(move |request| {
             let answered = answer(request);
-            async move { answered.await.map(|response| response.map(BodyExt::boxed_unsync)) }
+            async move {
+                answered
+                    .await
+                    .map(|response| response.map(BodyExt::boxed_unsync))
+            }
         });
         let connection = connection_settings().serve_connection(TokioIo::new(stream), service);
         let connection = graceful.watch(connection);
@@ -87,7 +92,10 @@ where
         });
     }
     drop(listener);
-    if tokio::time::timeout(FINISH_LIMIT, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(FINISH_LIMIT, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::debug!("some HTTP requests were still running at the end");
     }
 }
@@ -96,7 +104,10 @@ async fn accept(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let slot = Arc::clone(slots)
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
     Ok((stream, slot))

@@ -3,17 +3,31 @@
 //! [`router::router`] answers both IVS services on one port. It knows the [`store`] and, for everything that happens
 //! outside it, one trait: [`backend::Backend`].
 
+pub mod arn;
 pub mod backend;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod convert;
 pub mod data_dir;
+pub mod dto;
 pub mod embedded_s3;
 pub mod endpoints;
+pub mod error;
 pub mod http_server;
+pub mod ids;
+pub mod ops;
 pub mod page;
+pub mod pagination;
 pub mod publish;
+pub mod reply;
+pub mod router;
 pub mod serve;
 pub mod session_api;
 pub mod shutdown;
+pub mod sigv4;
+pub mod state;
+pub mod store;
 pub mod telemetry;
+pub mod validate;
+pub mod wall_clock;

@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, StatusCode};
 use rust_embed::RustEmbed;
@@ -43,31 +43,44 @@ impl Page {
              img-src 'self' data: blob: {connect}; worker-src 'self' blob:; style-src 'self' 'unsafe-inline'; \
              object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
         );
-        let policy = HeaderValue::from_str(&policy)
-            .unwrap_or(HeaderValue::from_static("default-src 'self'; frame-ancestors 'none'"));
+        let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(
+            "default-src 'self'; frame-ancestors 'none'",
+        ));
         Self { guard, policy }
     }
 
     /// The routes `/` and every file of the page. Merge it last: it takes what nobody else has.
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
-        Router::new().route("/", get(index)).route("/{*file}", get(file)).layer(Extension(self))
+        Router::new()
+            .route("/", get(index))
+            .route("/{*file}", get(file))
+            .layer(Extension(self))
     }
 }
 
 async fn index(Extension(page): Extension<Page>, headers: HeaderMap) -> Response {
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let host = headers
+        .get(HOST)
+        .and_then(|host| host.to_str().ok())
+        .unwrap_or_default();
     let guard = page.guard.as_ref().filter(|guard| guard.host_allowed(host));
     let (status, html) = match (guard, Files::get(INDEX)) {
         (None, _) => (StatusCode::OK, CLOSED.to_owned()),
         (Some(_), None) => (StatusCode::OK, NOT_BUILT.to_owned()),
         (Some(guard), Some(index)) => {
             let html = String::from_utf8_lossy(&index.data);
-            (StatusCode::OK, html.replace(TOKEN_PLACEHOLDER, guard.token()))
+            (
+                StatusCode::OK,
+                html.replace(TOKEN_PLACEHOLDER, guard.token()),
+            )
         }
     };
     let mut response = (status, html).into_response();
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     // It holds the token of this start.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CONTENT_SECURITY_POLICY, page.policy);

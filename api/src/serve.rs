@@ -47,8 +47,12 @@ pub async fn serve(config: Config, _clock: Clock) -> Result<(), ServeError> {
     let data_dir = DataDir::open(&config.data_dir)?;
     let s3 = bind_s3(&config, &data_dir).await?;
     let (listener, http) = bind_http(config.http).await?;
-    let bound =
-        Bound { http, rtmp: config.rtmp, s3: s3.as_ref().map(EmbeddedS3::address), webrtc: config.webrtc };
+    let bound = Bound {
+        http,
+        rtmp: config.rtmp,
+        s3: s3.as_ref().map(EmbeddedS3::address),
+        webrtc: config.webrtc,
+    };
     let endpoints = Endpoints::new(&config, bound);
     let router = page_router(&config, http, &endpoints);
     let s3 = s3.map(|s3| tokio::spawn(serve_s3(s3, end.clone())));
@@ -69,7 +73,13 @@ pub async fn serve(config: Config, _clock: Clock) -> Result<(), ServeError> {
 
 /// The embedded S3 server, when recordings go there.
 async fn bind_s3(config: &Config, data_dir: &DataDir) -> Result<Option<EmbeddedS3>, ServeError> {
-    let S3Config::Embedded { listen, public_read } = &config.s3 else { return Ok(None) };
+    let S3Config::Embedded {
+        listen,
+        public_read,
+    } = &config.s3
+    else {
+        return Ok(None);
+    };
     let s3 = EmbeddedS3::bind(data_dir.path(), *listen, *public_read, &config.credentials).await?;
     Ok(Some(s3))
 }
@@ -84,7 +94,8 @@ async fn bind_http(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Ser
         let bound = listener.local_addr()?;
         Ok((listener, bound))
     };
-    bind.await.map_err(|source| ServeError::Http { address, source })
+    bind.await
+        .map_err(|source| ServeError::Http { address, source })
 }
 
 /// The page and what it talks to.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// From the first signal to the exit, at most.
 pub const DRAIN_LIMIT: Duration = Duration::from_secs(10);
@@ -28,7 +28,10 @@ pub struct ShutdownTrigger {
 /// A shutdown that nobody has begun yet.
 pub fn shutdown() -> (ShutdownTrigger, Shutdown) {
     let (sender, receiver) = watch::channel(None);
-    (ShutdownTrigger { drain: sender }, Shutdown { drain: receiver })
+    (
+        ShutdownTrigger { drain: sender },
+        Shutdown { drain: receiver },
+    )
 }
 
 impl ShutdownTrigger {
@@ -76,7 +79,10 @@ pub struct EndSignals {
 impl EndSignals {
     /// Catches the signals from now on.
     pub fn catch() -> std::io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for the next one.
@@ -105,7 +111,10 @@ pub async fn follow_signals(mut signals: EndSignals, trigger: ShutdownTrigger) {
     }
 }
 
-#[expect(clippy::exit, reason = "a second signal must end the process whatever its tasks do")]
+#[expect(
+    clippy::exit,
+    reason = "a second signal must end the process whatever its tasks do"
+)]
 fn exit_at_once(status: i32) -> ! {
     std::process::exit(status)
 }

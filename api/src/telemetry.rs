@@ -11,7 +11,10 @@ const QUIET: &str = "s3s=warn,s3s_fs=error,rtc=warn,webrtc=warn,hyper=warn,sqlx=
 pub fn start_logging(filter: &str) {
     let filter = EnvFilter::new(format!("{QUIET},{filter}"));
     // A second start happens in tests only and keeps the first.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
 }
 
 /// Shows an error and all its causes: `error = %chain(&err)`.
@@ -54,7 +57,10 @@ mod tests {
 
     #[test]
     fn a_chain_shows_every_cause_once() {
-        let error = Outer { file: "a.ts", source: std::io::Error::other("disk full") };
+        let error = Outer {
+            file: "a.ts",
+            source: std::io::Error::other("disk full"),
+        };
         assert_eq!(chain(&error).to_string(), "cannot write a.ts: disk full");
     }
 }
