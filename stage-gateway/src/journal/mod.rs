@@ -1,0 +1,410 @@
+//! The stage journal: all media and every decision of one stage session, in order, on disk.
+//!
+//! [`Journal`] belongs to the session: it takes records and never waits for the disk. Readers ([`Follower`]) are served
+//! from the files alone. While nobody is attached nothing is written.
+//!
+//! The folder holds segment files (see [`segment`]). A batch is written with a watermark every 20 ms; data survives the
+//! death of the process as soon as it is written, and power loss once it was forced to the disk, at most a second later.
+
+pub mod index;
+pub mod limits;
+mod pending;
+mod reader;
+pub mod retention;
+pub mod segment;
+mod writer;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compositor_core::id::{CompositionId, Layer, TrackId};
+use compositor_core::journal::{Gap, JournalSeq, RecordBody};
+use compositor_core::sink::JournalError;
+use compositor_core::time::MediaTime;
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
+
+pub use index::Recovered;
+pub use reader::Follower;
+
+use index::Index;
+use limits::{
+    BATCH_BYTES_MAX, DISK_BYTES_MAX, EVENTS_MAX, QUEUE_BYTES_MAX, SEGMENT_BYTES_MAX,
+    SEGMENT_SPAN_MAX,
+};
+use pending::Pending;
+use writer::{Batch, Shared, WriterHandle};
+
+/// How often retention is decided when no checkpoint moves.
+const RETENTION_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The sizes of a journal; the defaults are those of [`limits`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct JournalConfig {
+    /// A segment file is closed at this size.
+    pub segment_bytes_max: u64,
+    /// A segment file is closed when it spans this much of the stage clock.
+    pub segment_span_max: Duration,
+    /// All segment files together.
+    pub disk_bytes_max: u64,
+    /// Records that wait for the disk.
+    pub queue_bytes_max: usize,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self {
+            segment_bytes_max: SEGMENT_BYTES_MAX,
+            segment_span_max: SEGMENT_SPAN_MAX,
+            disk_bytes_max: DISK_BYTES_MAX,
+            queue_bytes_max: QUEUE_BYTES_MAX,
+        }
+    }
+}
+
+/// What the owner of a journal should know.
+#[derive(Debug)]
+pub enum JournalEvent {
+    /// The disk does not keep up: units were thrown away. Each layer continues with its next keyframe, so ask for one.
+    UnitsDropped {
+        /// How many units.
+        units: u64,
+        /// Their bytes.
+        bytes: u64,
+        /// Whose units.
+        layers: Vec<(TrackId, Layer)>,
+    },
+    /// The disk cap took records that were still wanted.
+    CapForced {
+        /// The oldest record that is left.
+        oldest: JournalSeq,
+        /// Whose checkpoints lie before it.
+        behind: Vec<CompositionId>,
+    },
+    /// Writing fails; it is tried again until it works.
+    WriteFailed {
+        /// Why.
+        error: io::Error,
+    },
+    /// Writing works again.
+    WriteRecovered,
+}
+
+/// Counters since the journal was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct JournalStats {
+    /// Records handed to the writer.
+    pub records: u64,
+    /// Units thrown away because the disk did not keep up.
+    pub units_dropped: u64,
+    /// Their bytes.
+    pub bytes_dropped: u64,
+}
+
+/// The journal of one stage session.
+#[derive(Debug)]
+pub struct Journal {
+    config: JournalConfig,
+    shared: Shared,
+    writer: Option<WriterHandle>,
+    /// The first record after those handed to the writer.
+    next: JournalSeq,
+    pending: Pending,
+    /// The checkpoint of each attached reader.
+    readers: BTreeMap<CompositionId, JournalSeq>,
+    /// Readers of an earlier run may return: keep everything.
+    held: bool,
+    to_remove: Vec<JournalSeq>,
+    retention_at: MediaTime,
+    failing: bool,
+    events: VecDeque<JournalEvent>,
+    stats: JournalStats,
+}
+
+impl Journal {
+    /// Opens the journal in `dir`, making the folder when there is none. Cuts off what a sudden death has torn; what was
+    /// found is returned too, then [`Self::resume`] or [`Self::release`] must follow. Reads up to two segment files, so
+    /// call it where blocking is allowed.
+    pub fn open(dir: &Path, config: JournalConfig) -> io::Result<(Self, Option<Recovered>)> {
+        let (index, next, recovered) = Index::open(dir)?;
+        let shared = Shared {
+            index: Arc::new(index),
+            end: Arc::new(watch::Sender::new(next)),
+            failure: Arc::new(Mutex::new(None)),
+        };
+        let journal = Self {
+            config,
+            shared,
+            writer: None,
+            next,
+            pending: Pending::default(),
+            readers: BTreeMap::new(),
+            held: recovered.is_some(),
+            to_remove: vec![],
+            retention_at: MediaTime(0),
+            failing: false,
+            events: VecDeque::new(),
+            stats: JournalStats::default(),
+        };
+        Ok((journal, recovered))
+    }
+
+    /// Continues a session after the server was away: `gap` is the first new record, at `now`. Everything is kept for
+    /// readers that return, until one attaches or [`Self::release`] is called.
+    pub fn resume(&mut self, now: MediaTime, gap: Gap) -> Result<(), JournalError> {
+        self.start()?;
+        self.held = true;
+        self.pending.push(now, RecordBody::Gap(gap));
+        Ok(())
+    }
+
+    /// No reader of an earlier run will return any more.
+    pub fn release(&mut self) {
+        self.held = false;
+        self.stop_when_unread();
+    }
+
+    /// Whether records are written: somebody reads, or may return to.
+    pub fn is_active(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// Takes one record; `time` is an access unit's PTS, else now. Does nothing while nobody reads.
+    pub fn append(&mut self, time: MediaTime, body: RecordBody) {
+        if self.writer.is_none() {
+            return;
+        }
+        if !self.pending.push(time, body) {
+            self.stats.units_dropped += 1;
+        }
+        if self.pending.bytes() >= BATCH_BYTES_MAX {
+            self.send();
+        }
+    }
+
+    /// Every 20 ms: writes the watermark `now` and hands all records over for writing.
+    pub fn tick(&mut self, now: MediaTime) {
+        if self.writer.is_none() {
+            return;
+        }
+        self.pending.push(now, RecordBody::Watermark);
+        self.send();
+        self.report_failure();
+        if now >= self.retention_at {
+            self.retention_at = now.plus(RETENTION_INTERVAL);
+            self.retain();
+        }
+    }
+
+    /// Attaches a reader. With `from` it starts there, else at the records of `snapshot` (roster, clock mappings, layer
+    /// choices), which are written for it. Everything from there on is kept for it.
+    pub fn attach(
+        &mut self,
+        now: MediaTime,
+        composition: &CompositionId,
+        from: Option<JournalSeq>,
+        snapshot: impl FnOnce() -> Vec<RecordBody>,
+    ) -> Result<Follower, JournalError> {
+        if let Some(wanted) = from {
+            let oldest = self.shared.index.oldest().unwrap_or(self.next);
+            if wanted < oldest || wanted > self.next {
+                return Err(JournalError::Gone {
+                    wanted: wanted.0,
+                    oldest: oldest.0,
+                });
+            }
+        }
+        self.start()?;
+        let from = from.unwrap_or_else(|| {
+            // The snapshot begins a batch: what the disk's state may do to earlier media does not move its place.
+            self.send();
+            let from = JournalSeq(self.next.0 + self.pending.len() as u64);
+            snapshot().into_iter().for_each(|body| {
+                self.pending.push(now, body);
+            });
+            from
+        });
+        self.readers.insert(composition.clone(), from);
+        Ok(self.reader(from))
+    }
+
+    /// The reader needs nothing before `seq` any more.
+    pub fn checkpoint(&mut self, composition: &CompositionId, seq: JournalSeq) {
+        let Some(checkpoint) = self.readers.get_mut(composition) else {
+            return;
+        };
+        if seq > *checkpoint {
+            *checkpoint = seq;
+            self.retain();
+        }
+    }
+
+    /// The reader is done. After the last one all files go and nothing is written any more.
+    pub fn detach(&mut self, composition: &CompositionId) {
+        self.readers.remove(composition);
+        self.retain();
+        self.stop_when_unread();
+    }
+
+    /// Reads from `from` on, without keeping anything for it; waits when that record is yet to come.
+    pub fn reader(&self, from: JournalSeq) -> Follower {
+        Follower::new(
+            Arc::clone(&self.shared.index),
+            self.shared.end.subscribe(),
+            from,
+        )
+    }
+
+    /// Writes what waits and forces it to the disk. The files stay. Readers end after the last record.
+    pub async fn close(mut self) {
+        self.send();
+        let Some(writer) = self.writer.take() else {
+            return;
+        };
+        let (done, closed) = oneshot::channel();
+        writer.close(done);
+        drop(self);
+        // An error means that the thread is gone, which is closed as well.
+        closed.await.ok();
+    }
+
+    /// What has happened; `None` when there is no more news.
+    pub fn poll_event(&mut self) -> Option<JournalEvent> {
+        self.events.pop_front()
+    }
+
+    /// Counters since the journal was opened.
+    pub fn stats(&self) -> JournalStats {
+        self.stats
+    }
+
+    /// The record after the last one handed over; where [`Self::reader`] would begin to see what comes.
+    pub fn end(&self) -> JournalSeq {
+        self.next
+    }
+
+    /// Bytes of all segment files.
+    pub fn disk_bytes(&self) -> u64 {
+        self.shared
+            .index
+            .sizes()
+            .iter()
+            .map(|segment| segment.bytes)
+            .sum()
+    }
+
+    fn start(&mut self) -> Result<(), JournalError> {
+        if self.writer.is_none() {
+            self.writer = Some(WriterHandle::spawn(self.shared.clone(), self.config)?);
+        }
+        Ok(())
+    }
+
+    fn stop_when_unread(&mut self) {
+        if self.held || !self.readers.is_empty() {
+            return;
+        }
+        self.pending = Pending::default();
+        self.to_remove.clear();
+        // Files of an earlier run are removed by a writer too, even if it has nothing to write.
+        if self.writer.is_none() && self.shared.index.oldest().is_some() && self.start().is_err() {
+            return;
+        }
+        if let Some(writer) = self.writer.take() {
+            writer.discard(self.next);
+        }
+    }
+
+    /// Hands all pending records over; sheds media when too much waits already.
+    fn send(&mut self) {
+        let Some(writer) = self.writer.as_ref().filter(|_| self.pending.len() > 0) else {
+            return;
+        };
+        let (records, bytes) = self.pending.take();
+        let count = records.len() as u64;
+        match writer.write(Batch {
+            first: self.next,
+            records,
+            bytes,
+        }) {
+            Ok(()) => {
+                self.next = JournalSeq(self.next.0 + count);
+                self.stats.records += count;
+            }
+            Err(batch) => {
+                let shed = self.pending.shed(batch.records);
+                self.stats.units_dropped += shed.units;
+                self.stats.bytes_dropped += shed.bytes;
+                if shed.units > 0 {
+                    let pending::Shed {
+                        units,
+                        bytes,
+                        layers,
+                    } = shed;
+                    self.report(JournalEvent::UnitsDropped {
+                        units,
+                        bytes,
+                        layers,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Removes the segments that nobody needs, and those that the disk cap forbids.
+    fn retain(&mut self) {
+        let Some(writer) = &self.writer else { return };
+        let sizes = self.shared.index.sizes();
+        let needed = if self.held {
+            None
+        } else {
+            self.readers.values().min().copied()
+        };
+        let verdict = retention::expendable(&sizes, needed, self.config.disk_bytes_max);
+        let gone = &sizes[..verdict.segments];
+        self.to_remove
+            .extend(gone.iter().map(|segment| segment.first));
+        if self.to_remove.is_empty() {
+            return;
+        }
+        self.shared.index.forget(&self.to_remove);
+        if writer.remove(self.to_remove.clone()) {
+            self.to_remove.clear();
+        }
+        if verdict.forced {
+            let oldest = sizes[verdict.segments].first;
+            let behind = self
+                .readers
+                .iter()
+                .filter(|(_, checkpoint)| **checkpoint < oldest);
+            let behind = behind.map(|(composition, _)| composition.clone()).collect();
+            self.report(JournalEvent::CapForced { oldest, behind });
+        }
+    }
+
+    fn report_failure(&mut self) {
+        let failure = self.shared.failure.lock().take();
+        match failure {
+            Some(error) if !self.failing => {
+                self.failing = true;
+                self.report(JournalEvent::WriteFailed { error });
+            }
+            Some(_) => {}
+            None if self.failing && self.shared.caught_up(self.next) => {
+                self.failing = false;
+                self.report(JournalEvent::WriteRecovered);
+            }
+            None => {}
+        }
+    }
+
+    fn report(&mut self, event: JournalEvent) {
+        if self.events.len() >= EVENTS_MAX {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
