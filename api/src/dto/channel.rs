@@ -1,0 +1,234 @@
+//! Channel and StreamKey.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dto::{Tags, choice};
+
+choice! {
+    /// How far behind live a player is.
+    LatencyMode {
+        /// Plain HLS.
+        Normal = "NORMAL",
+        /// Near real time.
+        Low = "LOW",
+    }
+}
+
+choice! {
+    /// What is made of the ingested stream.
+    ChannelType {
+        /// Passed through.
+        Basic = "BASIC",
+        /// Transcoded up to 1080p.
+        Standard = "STANDARD",
+        /// Transcoded up to 480p.
+        AdvancedSd = "ADVANCED_SD",
+        /// Transcoded up to 720p.
+        AdvancedHd = "ADVANCED_HD",
+    }
+}
+
+choice! {
+    /// Bit rates of the ADVANCED types.
+    TranscodePreset {
+        /// Not for this type; spelled as the empty string in answers.
+        None = "",
+        /// The default of ADVANCED types.
+        HigherBandwidthDelivery = "HIGHER_BANDWIDTH_DELIVERY",
+        /// Less.
+        ConstrainedBandwidthDelivery = "CONSTRAINED_BANDWIDTH_DELIVERY",
+    }
+}
+
+choice! {
+    /// Whether broadcasters may send one track.
+    MultitrackPolicy {
+        /// Yes.
+        Allow = "ALLOW",
+        /// No.
+        Require = "REQUIRE",
+    }
+}
+
+choice! {
+    /// Largest track.
+    MultitrackMaximumResolution {
+        /// 480p.
+        Sd = "SD",
+        /// 720p.
+        Hd = "HD",
+        /// 1080p.
+        FullHd = "FULL_HD",
+    }
+}
+
+choice! {
+    /// Container of live and recorded segments.
+    ContainerFormat {
+        /// MPEG-TS.
+        Ts = "TS",
+        /// CMAF.
+        FragmentedMp4 = "FRAGMENTED_MP4",
+    }
+}
+
+/// Several renditions by one broadcaster.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MultitrackInputConfiguration {
+    /// Whether.
+    pub enabled: bool,
+    /// Whether one track is allowed too.
+    pub policy: MultitrackPolicy,
+    /// Largest track.
+    pub maximum_resolution: MultitrackMaximumResolution,
+}
+
+/// What the store keeps of a channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChannelRecord {
+    /// May be empty.
+    pub name: String,
+    /// How far behind live.
+    pub latency_mode: LatencyMode,
+    /// What is made of the stream.
+    pub channel_type: ChannelType,
+    /// Whether RTMP without TLS is accepted beyond loopback.
+    pub insecure_ingest: bool,
+    /// Bit rates.
+    pub preset: TranscodePreset,
+    /// Several renditions by one broadcaster.
+    pub multitrack_input: MultitrackInputConfiguration,
+    /// Of segments.
+    pub container_format: ContainerFormat,
+    /// For SRT ingest.
+    pub srt_passphrase: String,
+}
+
+/// SRT ingest.
+#[derive(Debug, Serialize)]
+pub struct Srt {
+    /// Host.
+    pub endpoint: String,
+    /// Secret.
+    pub passphrase: String,
+}
+
+/// What full channels and summaries share.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChannelSummary {
+    /// Its name in the API.
+    pub arn: String,
+    /// May be empty.
+    pub name: String,
+    /// How far behind live.
+    pub latency_mode: LatencyMode,
+    /// What is made of the stream.
+    #[serde(rename = "type")]
+    pub channel_type: ChannelType,
+    /// Empty: none.
+    pub recording_configuration_arn: String,
+    /// Whether playback needs a token.
+    pub authorized: bool,
+    /// Its tags.
+    pub tags: Tags,
+    /// Whether RTMP without TLS is accepted.
+    pub insecure_ingest: bool,
+    /// Bit rates.
+    pub preset: TranscodePreset,
+    /// Empty: none.
+    pub playback_restriction_policy_arn: String,
+    /// Empty: none.
+    pub ad_configuration_arn: String,
+    /// Empty: none.
+    pub failover_slate_configuration_arn: String,
+}
+
+/// The resource.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Channel {
+    /// What a summary has too.
+    #[serde(flatten)]
+    pub summary: ChannelSummary,
+    /// Host, and port unless 1935.
+    pub ingest_endpoint: String,
+    /// Of the live HLS.
+    pub playback_url: String,
+    /// SRT ingest.
+    pub srt: Srt,
+    /// Several renditions by one broadcaster.
+    pub multitrack_input_configuration: MultitrackInputConfiguration,
+    /// Of segments.
+    pub container_format: ContainerFormat,
+}
+
+/// What the store keeps of a stream key, besides its channel.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct StreamKeyRecord {
+    /// `sk_<region>_<id>_<secret>`.
+    pub value: crate::backend::StreamKeyValue,
+}
+
+/// A stream key; summaries have no value.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StreamKey {
+    /// Its name in the API.
+    pub arn: String,
+    /// The secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub value: Option<crate::backend::StreamKeyValue>,
+    /// Of which channel.
+    pub channel_arn: String,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// CreateChannel.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CreateChannelResponse {
+    /// The resource.
+    pub channel: Channel,
+    /// Its one key.
+    pub stream_key: StreamKey,
+}
+
+/// GetChannel.
+#[derive(Debug, Serialize)]
+pub struct GetChannelResponse {
+    /// The resource.
+    pub channel: Channel,
+}
+
+/// ListChannels.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListChannelsResponse {
+    /// Summaries.
+    pub channels: Vec<ChannelSummary>,
+    /// When more remain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}
+
+/// GetStreamKey.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GetStreamKeyResponse {
+    /// The key.
+    pub stream_key: StreamKey,
+}
+
+/// ListStreamKeys.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListStreamKeysResponse {
+    /// Summaries.
+    pub stream_keys: Vec<StreamKey>,
+    /// When more remain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_token: Option<String>,
+}

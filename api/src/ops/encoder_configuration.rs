@@ -1,0 +1,76 @@
+//! Encoder configurations.
+
+use crate::arn::ArnKind;
+use crate::convert;
+use crate::dto::Tags;
+use crate::dto::encoder_configuration::{
+    EncoderConfiguration, EncoderConfigurationRecord, EncoderConfigurationResponse,
+    ListEncoderConfigurationsResponse,
+};
+use crate::error::ApiError;
+use crate::ops::{delete_named, find_named};
+use crate::reply::Reply;
+use crate::state::{Context, PageLimits, Paging};
+use crate::store::{NewResource, Resource};
+use crate::validate::Members;
+
+/// CreateEncoderConfiguration.
+pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let record = convert::encoder_configuration::create(members)?;
+    let tags = members.tags(ArnKind::EncoderConfiguration)?;
+    let arn = cx.new_arn(ArnKind::EncoderConfiguration);
+    let new = NewResource {
+        arn: &arn,
+        body: &record,
+        tags: &tags,
+    };
+    cx.store().insert(cx.account(), new).await?;
+    respond(arn.to_string(), record, tags)
+}
+
+/// GetEncoderConfiguration.
+pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let found: Resource<EncoderConfigurationRecord> = find_named(cx, members, "arn").await?;
+    respond(found.arn.to_string(), found.body, found.tags)
+}
+
+/// ListEncoderConfigurations.
+pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let limits = PageLimits {
+        default: 100,
+        max: 100,
+    };
+    let paging = Paging::read(cx, members, &["ListEncoderConfigurations"], limits)?;
+    let page = cx
+        .store()
+        .list::<EncoderConfigurationRecord>(cx.account(), paging.request, None)
+        .await?;
+    let next_token = paging.next_token(&page);
+    let encoder_configurations = page.map(|found| EncoderConfiguration {
+        arn: found.arn.to_string(),
+        name: found.body.name,
+        video: None,
+        tags: found.tags,
+    });
+    Reply::ok(&ListEncoderConfigurationsResponse {
+        encoder_configurations: encoder_configurations.items,
+        next_token,
+    })
+}
+
+/// DeleteEncoderConfiguration.
+pub async fn delete(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    delete_named::<EncoderConfigurationRecord>(cx, members).await
+}
+
+fn respond(arn: String, record: EncoderConfigurationRecord, tags: Tags) -> Result<Reply, ApiError> {
+    let EncoderConfigurationRecord { name, video } = record;
+    Reply::ok(&EncoderConfigurationResponse {
+        encoder_configuration: EncoderConfiguration {
+            arn,
+            name,
+            video: Some(video),
+            tags,
+        },
+    })
+}

@@ -1,0 +1,57 @@
+//! One handler per operation: read the request, ask store and backend, render the answer.
+
+pub mod channel;
+pub mod composition;
+pub mod encoder_configuration;
+pub mod not_built;
+pub mod participant;
+mod resolve;
+pub mod stage;
+pub mod storage_configuration;
+pub mod stream;
+pub mod stream_key;
+pub mod tag;
+
+use crate::arn::Arn;
+use crate::convert::required_arn;
+use crate::error::ApiError;
+use crate::reply::Reply;
+use crate::state::Context;
+use crate::store::{Deletion, Record, Resource};
+use crate::validate::Members;
+
+/// The resource that the member `name` of the request names.
+pub(crate) async fn find_named<T: Record>(
+    cx: Context<'_>,
+    members: &Members<'_>,
+    name: &str,
+) -> Result<Resource<T>, ApiError> {
+    find(cx, &required_arn(members, name, T::KIND)?).await
+}
+
+/// The resource of that ARN, which must be there.
+pub(crate) async fn find<T: Record>(cx: Context<'_>, arn: &Arn) -> Result<Resource<T>, ApiError> {
+    let found = cx.store().find(cx.account(), arn).await?;
+    found.ok_or_else(|| ApiError::not_found("the resource", arn))
+}
+
+/// Deletes the resource of that ARN, which must be there and not in use.
+pub(crate) async fn delete(cx: Context<'_>, arn: &Arn) -> Result<(), ApiError> {
+    match cx.store().delete(cx.account(), arn).await? {
+        Deletion::Deleted => Ok(()),
+        Deletion::Missing => Err(ApiError::not_found("the resource", arn)),
+        Deletion::InUse { composition } => Err(ApiError::conflict(format!(
+            "{arn} is used by {composition}, which has not ended"
+        ))),
+    }
+}
+
+/// Delete operations that answer an empty object.
+pub(crate) async fn delete_named<T: Record>(
+    cx: Context<'_>,
+    members: &Members<'_>,
+) -> Result<Reply, ApiError> {
+    let arn = required_arn(members, "arn", T::KIND)?;
+    delete(cx, &arn).await?;
+    Ok(Reply::empty())
+}

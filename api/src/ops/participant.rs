@@ -1,0 +1,103 @@
+//! Participant tokens, and ending a participant.
+
+use compositor_core::id::{ParticipantId, StageId};
+use compositor_core::time::WallTime;
+
+use crate::arn::{Arn, ArnKind};
+use crate::backend::TokenRequest;
+use crate::convert::required_arn;
+use crate::convert::stage::{TokenParameters, token_parameters};
+use crate::dto::stage::{
+    Capability, CreateParticipantTokenResponse, ParticipantToken, StageRecord,
+};
+use crate::error::{ApiError, ErrorKind};
+use crate::ids;
+use crate::ops::{find, find_named};
+use crate::reply::Reply;
+use crate::state::Context;
+use crate::store::Resource;
+use crate::validate::{Members, TextRule, shown};
+use crate::wall_clock::iso8601;
+
+const MICROS_PER_MINUTE: i64 = 60 * 1_000_000;
+
+const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// CreateParticipantToken.
+pub async fn create_token(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let arn = required_arn(members, "stageArn", ArnKind::Stage)?;
+    let parameters = token_parameters(members)?;
+    find::<StageRecord>(cx, &arn).await?;
+    let participant_token = mint(cx, &arn, parameters).await?;
+    Reply::ok(&CreateParticipantTokenResponse { participant_token })
+}
+
+/// DisconnectParticipant. The token is refused afterwards, also after a restart.
+pub async fn disconnect(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let participant = members.text("participantId", &TextRule::PARTICIPANT_ID)?;
+    let participant = members.required("participantId", participant)?;
+    let reason = members
+        .text("reason", &TextRule::REASON)?
+        .unwrap_or_default();
+    let stage: Resource<StageRecord> = find_named(cx, members, "stageArn").await?;
+    let id = ParticipantId::new(participant);
+    if !cx.store().revoke_token(cx.now, &stage.arn, &id).await? {
+        return Err(ApiError::new(
+            ErrorKind::ResourceNotFound,
+            format!(
+                "participant '{}' of {} does not exist",
+                shown(id.as_str()),
+                stage.arn
+            ),
+        ));
+    }
+    let stage_id = StageId::new(stage.arn.id());
+    cx.backend()
+        .disconnect_participant(&stage_id, &id, &reason)
+        .await?;
+    Ok(Reply::empty())
+}
+
+/// Makes a participant of the stage and its token.
+pub(super) async fn mint(
+    cx: Context<'_>,
+    stage: &Arn,
+    parameters: TokenParameters,
+) -> Result<ParticipantToken, ApiError> {
+    let TokenParameters {
+        duration,
+        user_id,
+        attributes,
+        capabilities,
+    } = parameters;
+    let participant = ParticipantId::new(ids::resource_id());
+    // Claims have whole seconds; the answer says the same time.
+    let issued_at = WallTime(cx.now.0 - cx.now.0.rem_euclid(MICROS_PER_SECOND));
+    let expires_at = WallTime(issued_at.0 + i64::from(duration) * MICROS_PER_MINUTE);
+    let endpoints = cx.state.settings.stage_endpoints();
+    let request = TokenRequest {
+        stage: StageId::new(stage.id()),
+        stage_arn: stage.to_string(),
+        participant: participant.clone(),
+        user_id: user_id.clone(),
+        attributes: attributes.clone().unwrap_or_default(),
+        allow_publish: capabilities.contains(&Capability::Publish),
+        allow_subscribe: capabilities.contains(&Capability::Subscribe),
+        issued_at,
+        expires_at,
+        whip_url: endpoints.whip,
+        events_url: endpoints.events,
+    };
+    cx.store()
+        .remember_token(cx.now, stage, &participant, expires_at)
+        .await?;
+    let token = cx.backend().mint_participant_token(&request).await?;
+    Ok(ParticipantToken {
+        participant_id: participant.to_string(),
+        token,
+        user_id,
+        attributes,
+        capabilities,
+        expiration_time: iso8601(expires_at),
+    })
+}

@@ -1,0 +1,87 @@
+//! Storage configurations.
+
+use crate::arn::ArnKind;
+use crate::dto::storage_configuration::{
+    ListStorageConfigurationsResponse, S3StorageConfiguration, StorageConfiguration,
+    StorageConfigurationRecord, StorageConfigurationResponse,
+};
+use crate::error::{ApiError, ErrorKind};
+use crate::ops::{delete_named, find_named};
+use crate::reply::Reply;
+use crate::state::{Context, PageLimits, Paging};
+use crate::store::{NewResource, Record, Resource};
+use crate::validate::{Members, TextRule};
+
+/// CreateStorageConfiguration.
+pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let name = members.text("name", &TextRule::NAME)?.unwrap_or_default();
+    let s3 = members.object("s3")?;
+    let s3 = members.required("s3", s3)?;
+    let bucket = s3.text("bucketName", &TextRule::BUCKET)?;
+    let bucket = s3.required("bucketName", bucket)?;
+    let tags = members.tags(ArnKind::StorageConfiguration)?;
+    if !cx.backend().bucket_exists(&bucket).await? {
+        return Err(ApiError::new(
+            ErrorKind::ResourceNotFound,
+            format!("`s3.bucketName`: bucket '{bucket}' does not exist"),
+        ));
+    }
+    let arn = cx.new_arn(ArnKind::StorageConfiguration);
+    let body = StorageConfigurationRecord {
+        name,
+        s3: S3StorageConfiguration {
+            bucket_name: bucket,
+        },
+    };
+    let new = NewResource {
+        arn: &arn,
+        body: &body,
+        tags: &tags,
+    };
+    cx.store().insert(cx.account(), new).await?;
+    Reply::ok(&StorageConfigurationResponse {
+        storage_configuration: StorageConfiguration {
+            arn: arn.to_string(),
+            name: body.name,
+            s3: body.s3,
+            tags,
+        },
+    })
+}
+
+/// GetStorageConfiguration.
+pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let found = find_named(cx, members, "arn").await?;
+    Reply::ok(&StorageConfigurationResponse {
+        storage_configuration: render(found),
+    })
+}
+
+/// ListStorageConfigurations. Its default page is the quota.
+pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let limits = PageLimits {
+        default: StorageConfigurationRecord::QUOTA,
+        max: 100,
+    };
+    let paging = Paging::read(cx, members, &["ListStorageConfigurations"], limits)?;
+    let page = cx.store().list(cx.account(), paging.request, None).await?;
+    let next_token = paging.next_token(&page);
+    Reply::ok(&ListStorageConfigurationsResponse {
+        storage_configurations: page.map(render).items,
+        next_token,
+    })
+}
+
+/// DeleteStorageConfiguration.
+pub async fn delete(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    delete_named::<StorageConfigurationRecord>(cx, members).await
+}
+
+fn render(found: Resource<StorageConfigurationRecord>) -> StorageConfiguration {
+    StorageConfiguration {
+        arn: found.arn.to_string(),
+        name: found.body.name,
+        s3: found.body.s3,
+        tags: found.tags,
+    }
+}

@@ -1,0 +1,110 @@
+//! Live streams of channels.
+
+use compositor_core::id::ChannelId;
+
+use crate::arn::{Arn, ArnKind};
+use crate::backend::{self, LiveStream};
+use crate::dto::channel::ChannelRecord;
+use crate::dto::stream::{
+    GetStreamResponse, ListStreamsResponse, Stream, StreamHealth, StreamState,
+};
+use crate::error::{ApiError, ErrorKind};
+use crate::ops::{channel, find_named};
+use crate::pagination::Page;
+use crate::reply::Reply;
+use crate::state::{Context, PageLimits, Paging};
+use crate::store::Resource;
+use crate::validate::Members;
+use crate::wall_clock::iso8601;
+
+/// GetStream.
+pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let found: Resource<ChannelRecord> = find_named(cx, members, "channelArn").await?;
+    let live = cx
+        .backend()
+        .stream_of(&ChannelId::new(found.arn.id()))
+        .await;
+    let live = live.ok_or_else(|| offline(&found.arn))?;
+    let playback_url = channel::playback_url(cx, &found.arn);
+    Reply::ok(&GetStreamResponse {
+        stream: render(&found.arn, live, Some(playback_url)),
+    })
+}
+
+/// ListStreams, in the order in which their channels were made.
+pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let filter = members.object("filterBy")?;
+    let health: Option<StreamHealth> = match &filter {
+        Some(filter) => filter.choice("health")?,
+        None => None,
+    };
+    let limits = PageLimits {
+        default: 100,
+        max: 100,
+    };
+    let scope = format!("{health:?}");
+    let paging = Paging::read(cx, members, &["ListStreams", &scope], limits)?;
+    let mut streams = Vec::new();
+    for live in cx.backend().live_streams().await {
+        let arn = cx.arn(ArnKind::Channel, live.channel.as_str());
+        if health.is_some_and(|wanted| wanted != wire_health(live.health)) {
+            continue;
+        }
+        // Another account's channel, or one deleted at this moment, is not there.
+        let found: Option<Resource<ChannelRecord>> = cx.store().find(cx.account(), &arn).await?;
+        streams.extend(found.map(|found| (found.seq, render(&arn, live, None))));
+    }
+    streams.retain(|(seq, _)| *seq > paging.request.after);
+    streams.sort_by_key(|(seq, _)| *seq);
+    let page = Page::cut(streams, paging.request.limit, |(seq, _)| *seq);
+    let next_token = paging.next_token(&page);
+    Reply::ok(&ListStreamsResponse {
+        streams: page.map(|(_, stream)| stream).items,
+        next_token,
+    })
+}
+
+/// StopStream.
+pub async fn stop(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+    let found: Resource<ChannelRecord> = find_named(cx, members, "channelArn").await?;
+    match cx
+        .backend()
+        .stop_stream(&ChannelId::new(found.arn.id()))
+        .await
+    {
+        Ok(true) => Ok(Reply::empty()),
+        Ok(false) => Err(offline(&found.arn)),
+        Err(error) => Err(ApiError::with_source(
+            ErrorKind::StreamUnavailable,
+            format!("the stream of {} cannot be stopped now", found.arn),
+            error,
+        )),
+    }
+}
+
+fn offline(channel: &Arn) -> ApiError {
+    ApiError::new(
+        ErrorKind::ChannelNotBroadcasting,
+        format!("{channel} is not broadcasting"),
+    )
+}
+
+fn render(channel: &Arn, live: LiveStream, playback_url: Option<String>) -> Stream {
+    Stream {
+        channel_arn: channel.to_string(),
+        stream_id: live.stream_id,
+        playback_url,
+        start_time: iso8601(live.started_at),
+        state: StreamState::Live,
+        health: wire_health(live.health),
+        viewer_count: live.viewer_count,
+    }
+}
+
+fn wire_health(health: backend::StreamHealth) -> StreamHealth {
+    match health {
+        backend::StreamHealth::Healthy => StreamHealth::Healthy,
+        backend::StreamHealth::Starving => StreamHealth::Starving,
+        backend::StreamHealth::Unknown => StreamHealth::Unknown,
+    }
+}

@@ -1,0 +1,245 @@
+//! One address for both IVS services: which operation a request means, whether it may, and its answer.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+
+use crate::error::{ApiError, ErrorKind};
+use crate::ops::{
+    channel, composition, encoder_configuration, not_built, participant, stage,
+    storage_configuration, stream, stream_key, tag,
+};
+use crate::reply::{Reply, respond};
+use crate::sigv4::{Principal, SignedParts, Verifier};
+use crate::state::{ApiState, Context};
+use crate::validate::{Members, parse_body};
+
+/// Largest request body; the largest legal request is far smaller.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long a body may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest path and query that are looked at: an ARN and 50 tag keys, all percent-encoded, fit.
+const TARGET_BYTES_MAX: usize = 64 * 1024;
+
+/// Answers every path that no other router of the server takes.
+pub fn router(state: ApiState) -> Router {
+    Router::new().fallback(answer).with_state(state)
+}
+
+/// Runs one operation for a caller who is known already: the page's session API, which needs no signature.
+/// `path_and_query` is in its encoded form, as a client would send it.
+pub async fn dispatch(
+    state: &ApiState,
+    principal: &Principal,
+    method: &Method,
+    path_and_query: &str,
+    body: &[u8],
+) -> Result<Reply, ApiError> {
+    let (path, query) = path_and_query
+        .split_once('?')
+        .unwrap_or((path_and_query, ""));
+    let target = Target::of(method, path)?;
+    run(state, principal, &target, query, body).await
+}
+
+async fn answer(State(state): State<ApiState>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    respond(authenticated(&state, &parts, body).await)
+}
+
+async fn authenticated(state: &ApiState, parts: &Parts, body: Body) -> Result<Reply, ApiError> {
+    let path = parts.uri.path();
+    let query = parts.uri.query().unwrap_or_default();
+    if path.len() + query.len() > TARGET_BYTES_MAX {
+        return Err(ApiError::validation(format!(
+            "path: {} bytes given, must be at most {TARGET_BYTES_MAX}",
+            path.len() + query.len()
+        )));
+    }
+    let target = Target::of(&parts.method, path)?;
+    let body = collect(&parts.headers, body).await?;
+    let verifier = Verifier {
+        region: state.settings.region.clone(),
+        keys: state.settings.access_keys.clone(),
+    };
+    let headers = with_host(parts);
+    let signed = SignedParts {
+        method: &parts.method,
+        raw_path: path,
+        raw_query: query,
+        headers: &headers,
+        body: &body,
+    };
+    let principal = verifier.verify(state.clock.now(), &signed)?;
+    run(state, &principal, &target, query, &body).await
+}
+
+/// What a method and path mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Target<'a> {
+    Operation(&'a str),
+    Tags {
+        verb: tag::Verb,
+        encoded_arn: &'a str,
+    },
+}
+
+impl<'a> Target<'a> {
+    fn of(method: &Method, path: &'a str) -> Result<Self, ApiError> {
+        let unknown = || {
+            ApiError::new(
+                ErrorKind::UnknownOperation,
+                format!(
+                    "{method} {} is not an operation of this server",
+                    crate::validate::shown(path)
+                ),
+            )
+        };
+        if let Some(encoded_arn) = path.strip_prefix("/tags/") {
+            let verb = tag::Verb::of(method).ok_or_else(unknown)?;
+            return Ok(Self::Tags { verb, encoded_arn });
+        }
+        let name = path.strip_prefix('/').ok_or_else(unknown)?;
+        let known = OPERATIONS.contains(&name) || not_built::OPERATIONS.contains(&name);
+        if known && method == Method::POST {
+            return Ok(Self::Operation(name));
+        }
+        Err(unknown())
+    }
+}
+
+/// Every operation that [`operate`] has an arm for.
+const OPERATIONS: [&str; 27] = [
+    "CreateChannel",
+    "CreateEncoderConfiguration",
+    "CreateParticipantToken",
+    "CreateStage",
+    "CreateStorageConfiguration",
+    "DeleteChannel",
+    "DeleteEncoderConfiguration",
+    "DeleteStage",
+    "DeleteStorageConfiguration",
+    "DisconnectParticipant",
+    "GetChannel",
+    "GetComposition",
+    "GetEncoderConfiguration",
+    "GetStage",
+    "GetStorageConfiguration",
+    "GetStream",
+    "GetStreamKey",
+    "ListChannels",
+    "ListCompositions",
+    "ListEncoderConfigurations",
+    "ListStages",
+    "ListStorageConfigurations",
+    "ListStreamKeys",
+    "ListStreams",
+    "StartComposition",
+    "StopComposition",
+    "StopStream",
+];
+
+async fn run(
+    state: &ApiState,
+    principal: &Principal,
+    target: &Target<'_>,
+    query: &str,
+    body: &[u8],
+) -> Result<Reply, ApiError> {
+    let cx = Context {
+        state,
+        principal,
+        now: state.clock.now(),
+    };
+    match target {
+        Target::Tags { verb, encoded_arn } => {
+            Box::pin(tag::run(cx, *verb, encoded_arn, query, body)).await
+        }
+        Target::Operation(name) => {
+            let body = parse_body(body)?;
+            Box::pin(operate(cx, name, &Members::of(&body)?)).await
+        }
+    }
+}
+
+async fn operate(cx: Context<'_>, name: &str, members: &Members<'_>) -> Result<Reply, ApiError> {
+    match name {
+        "CreateStage" => stage::create(cx, members).await,
+        "GetStage" => stage::get(cx, members).await,
+        "ListStages" => stage::list(cx, members).await,
+        "DeleteStage" => stage::delete(cx, members).await,
+        "CreateParticipantToken" => participant::create_token(cx, members).await,
+        "DisconnectParticipant" => participant::disconnect(cx, members).await,
+        "CreateEncoderConfiguration" => encoder_configuration::create(cx, members).await,
+        "GetEncoderConfiguration" => encoder_configuration::get(cx, members).await,
+        "ListEncoderConfigurations" => encoder_configuration::list(cx, members).await,
+        "DeleteEncoderConfiguration" => encoder_configuration::delete(cx, members).await,
+        "CreateStorageConfiguration" => storage_configuration::create(cx, members).await,
+        "GetStorageConfiguration" => storage_configuration::get(cx, members).await,
+        "ListStorageConfigurations" => storage_configuration::list(cx, members).await,
+        "DeleteStorageConfiguration" => storage_configuration::delete(cx, members).await,
+        "StartComposition" => composition::start(cx, members).await,
+        "GetComposition" => composition::get(cx, members).await,
+        "ListCompositions" => composition::list(cx, members).await,
+        "StopComposition" => composition::stop(cx, members).await,
+        "CreateChannel" => channel::create(cx, members).await,
+        "GetChannel" => channel::get(cx, members).await,
+        "ListChannels" => channel::list(cx, members).await,
+        "DeleteChannel" => channel::delete(cx, members).await,
+        "GetStreamKey" => stream_key::get(cx, members).await,
+        "ListStreamKeys" => stream_key::list(cx, members).await,
+        "GetStream" => stream::get(cx, members).await,
+        "ListStreams" => stream::list(cx, members).await,
+        "StopStream" => stream::stop(cx, members).await,
+        other => Err(not_built::refuse(other)),
+    }
+}
+
+async fn collect(headers: &HeaderMap, body: Body) -> Result<Bytes, ApiError> {
+    let too_large = || {
+        ApiError::validation(format!(
+            "body: larger than {BODY_BYTES_MAX} bytes, which is the most allowed"
+        ))
+    };
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok());
+    let announced = announced.and_then(|text| text.parse::<u64>().ok());
+    if announced.is_some_and(|bytes| bytes > BODY_BYTES_MAX as u64) {
+        return Err(too_large());
+    }
+    let collected =
+        tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect());
+    match collected.await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),
+        Ok(Err(error)) => Err(ApiError::validation(format!(
+            "body: cannot be read: {error}"
+        ))),
+        Err(_) => Err(ApiError::new(
+            ErrorKind::RequestTimeout,
+            format!("body: did not arrive within {} s", BODY_TIMEOUT.as_secs()),
+        )),
+    }
+}
+
+/// The request's headers; HTTP/2 says the host elsewhere.
+fn with_host(parts: &Parts) -> HeaderMap {
+    let mut headers = parts.headers.clone();
+    if !headers.contains_key(header::HOST)
+        && let Some(authority) = parts.uri.authority()
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        headers.insert(header::HOST, host);
+    }
+    headers
+}

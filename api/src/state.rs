@@ -1,0 +1,181 @@
+//! What every operation can reach.
+
+use std::sync::Arc;
+
+use compositor_core::time::WallTime;
+
+use crate::arn::{Arn, ArnKind};
+use crate::backend::Backend;
+use crate::dto::stage::StageEndpoints;
+use crate::error::ApiError;
+use crate::ids;
+use crate::pagination::{Page, PageRequest};
+use crate::sigv4::{AccessKey, Principal};
+use crate::store::Store;
+use crate::validate::{Members, TextRule};
+use crate::wall_clock::WallClock;
+
+/// The control plane's fixed facts; known once every listener is bound.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `us-east-1`.
+    pub region: String,
+    /// The accepted keys, each with its account.
+    pub access_keys: Vec<AccessKey>,
+    /// How clients reach this server's HTTP, without a slash at the end.
+    pub public_url: String,
+    /// RTMP host, and `:port` unless 1935.
+    pub ingest_endpoint: String,
+}
+
+/// Shared by all requests.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Fixed facts.
+    pub settings: Arc<Settings>,
+    /// Resources.
+    pub store: Store,
+    /// Everything else.
+    pub backend: Arc<dyn Backend>,
+    /// The time.
+    pub clock: WallClock,
+}
+
+impl std::fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiState")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One request's view of [`ApiState`].
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Shared by all requests.
+    pub state: &'a ApiState,
+    /// Who asks.
+    pub principal: &'a Principal,
+    /// When.
+    pub now: WallTime,
+}
+
+impl Settings {
+    /// Where clients of a stage connect.
+    pub fn stage_endpoints(&self) -> StageEndpoints {
+        let public = &self.public_url;
+        // http becomes ws, https becomes wss.
+        let events = public
+            .strip_prefix("http")
+            .map_or_else(|| public.clone(), |rest| format!("ws{rest}"));
+        StageEndpoints {
+            events: format!("{events}/events"),
+            whip: format!("{public}/whip"),
+            rtmp: format!("rtmp://{}/app/", self.ingest_endpoint),
+            rtmps: format!("rtmps://{}:443/app/", self.ingest_host()),
+        }
+    }
+
+    /// Where a channel's live HLS is.
+    pub fn playback_url(&self, account: &str, channel_id: &str) -> String {
+        let Self {
+            region, public_url, ..
+        } = self;
+        format!("{public_url}/api/video/v1/{region}.{account}.channel.{channel_id}.m3u8")
+    }
+
+    /// The ingest endpoint without its port.
+    pub fn ingest_host(&self) -> &str {
+        match self.ingest_endpoint.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+            _ => &self.ingest_endpoint,
+        }
+    }
+}
+
+impl<'a> Context<'a> {
+    /// The account that asks.
+    pub fn account(&self) -> &'a str {
+        &self.principal.account
+    }
+
+    /// Resources.
+    pub fn store(&self) -> &'a Store {
+        &self.state.store
+    }
+
+    /// Everything that is not in the store.
+    pub fn backend(&self) -> &'a dyn Backend {
+        self.state.backend.as_ref()
+    }
+
+    /// A name for a new resource of the account.
+    pub fn new_arn(&self, kind: ArnKind) -> Arn {
+        self.arn(kind, &ids::resource_id())
+    }
+
+    /// The name of a resource of the account.
+    pub fn arn(&self, kind: ArnKind, id: &str) -> Arn {
+        Arn::new(&self.state.settings.region, self.account(), kind, id)
+    }
+}
+
+/// `nextToken` and `maxResults` of a list, and what its tokens are bound to.
+#[derive(Debug)]
+pub struct Paging<'a> {
+    cx: Context<'a>,
+    scope: Vec<String>,
+    /// Which page is wanted.
+    pub request: PageRequest,
+}
+
+impl<'a> Paging<'a> {
+    /// Reads both members. `scope` names the list and its filters; a token is good only with the same ones.
+    pub fn read(
+        cx: Context<'a>,
+        members: &Members<'_>,
+        scope: &[&str],
+        limits: PageLimits,
+    ) -> Result<Self, ApiError> {
+        let limit = members
+            .integer("maxResults", 1..=limits.max)?
+            .unwrap_or(limits.default);
+        let token = members
+            .text("nextToken", &TextRule::PAGE_TOKEN)?
+            .unwrap_or_default();
+        let mut paging = Self {
+            cx,
+            scope: [cx.account()]
+                .iter()
+                .chain(scope)
+                .map(|&part| part.to_owned())
+                .collect(),
+            request: PageRequest { after: 0, limit },
+        };
+        // Clients send the empty string for the first page.
+        if !token.is_empty() {
+            paging.request.after = cx.store().page_key().open(&paging.scope(), &token)?;
+        }
+        Ok(paging)
+    }
+
+    /// The token for what comes after this page.
+    pub fn next_token<T>(&self, page: &Page<T>) -> Option<String> {
+        let key = self.cx.store().page_key();
+        page.more_after
+            .map(|cursor| key.seal(&self.scope(), cursor))
+    }
+
+    fn scope(&self) -> Vec<&str> {
+        self.scope.iter().map(String::as_str).collect()
+    }
+}
+
+/// Page sizes of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct PageLimits {
+    /// Without `maxResults`.
+    pub default: u32,
+    /// Largest `maxResults`.
+    pub max: u32,
+}

@@ -1,0 +1,407 @@
+//! Compositions: what was asked for, what the driver works from, and how far it is.
+
+use compositor_core::id::{CompositionId, DestinationId};
+use compositor_core::time::WallTime;
+use serde::{Deserialize, Serialize};
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::arn::Arn;
+use crate::backend::CompositionSpec;
+use crate::dto::Tags;
+use crate::dto::composition::{CompositionState, DestinationConfiguration, DestinationState};
+use crate::dto::layout::LayoutConfiguration;
+use crate::pagination::{Page, PageRequest};
+use crate::store::resources::{exists, from_json, to_json};
+use crate::store::{Store, StoreError};
+
+/// Compositions of one account at a time (IVS quota).
+const COMPOSITIONS_PER_ACCOUNT_MAX: u32 = 20;
+
+/// Compositions of one stage at a time (IVS quota).
+const COMPOSITIONS_PER_STAGE_MAX: u32 = 5;
+
+/// A composition is answered this long after it ended, then it is gone.
+const KEPT_AFTER_END_MICROS: i64 = 5 * 60 * 1_000_000;
+
+/// What the caller asked for, defaults filled in; echoed as it is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Requested {
+    /// The layout.
+    pub layout: LayoutConfiguration,
+    /// In the order of the spec's destinations.
+    pub destinations: Vec<DestinationConfiguration>,
+}
+
+/// How far a composition is; written by its driver.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CompositionProgress {
+    /// Where it is in its life.
+    pub state: CompositionState,
+    /// Set in FAILED and STOPPED.
+    pub ended_at: Option<WallTime>,
+    /// In the order of the spec's destinations.
+    pub destinations: Vec<DestinationProgress>,
+}
+
+/// How far a destination is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DestinationProgress {
+    /// Which.
+    pub id: DestinationId,
+    /// Where it is in its life.
+    pub state: DestinationState,
+    /// When it became ACTIVE first.
+    pub started_at: Option<WallTime>,
+    /// Set in FAILED and STOPPED.
+    pub ended_at: Option<WallTime>,
+}
+
+/// A composition about to start.
+#[derive(Debug)]
+pub struct NewComposition<'a> {
+    /// For the driver.
+    pub spec: &'a CompositionSpec,
+    /// For answers.
+    pub requested: &'a Requested,
+    /// Its tags.
+    pub tags: &'a Tags,
+    /// Resources that must exist and must not be deleted while it runs.
+    pub uses: &'a [Arn],
+    /// The channel among them that nobody else may broadcast to.
+    pub channel: Option<&'a Arn>,
+    /// Of the request, when given.
+    pub idempotency_token: Option<&'a str>,
+    /// Equal for equal requests.
+    pub request_digest: &'a str,
+}
+
+/// What came of a start.
+#[derive(Debug)]
+pub enum StartOutcome {
+    /// It is kept in STARTING; the driver may begin.
+    Started(Box<StoredComposition>),
+    /// The same request came before with the same token.
+    Repeated(Box<StoredComposition>),
+    /// Another request came before with the same token.
+    TokenReused,
+    /// This resource is gone.
+    Missing(String),
+    /// The channel is the target of this unfinished composition.
+    ChannelTaken(String),
+}
+
+/// A composition as it is kept.
+#[derive(Clone, PartialEq, Debug)]
+pub struct StoredComposition {
+    /// Its place in lists.
+    pub seq: i64,
+    /// What the driver works from.
+    pub spec: CompositionSpec,
+    /// What was asked for.
+    pub requested: Requested,
+    /// How far it is.
+    pub progress: CompositionProgress,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// Which compositions to list.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CompositionFilter<'a> {
+    /// Of this stage.
+    pub stage: Option<&'a Arn>,
+    /// With this encoder configuration in any destination.
+    pub encoder_configuration: Option<&'a Arn>,
+}
+
+const COLUMNS: &str = "seq, spec, requested, progress, tags";
+
+impl CompositionProgress {
+    /// Everything in STARTING.
+    pub fn starting(spec: &CompositionSpec) -> Self {
+        let destinations = spec
+            .destinations
+            .iter()
+            .map(|destination| DestinationProgress {
+                id: destination.id.clone(),
+                state: DestinationState::Starting,
+                started_at: None,
+                ended_at: None,
+            });
+        Self {
+            state: CompositionState::Starting,
+            ended_at: None,
+            destinations: destinations.collect(),
+        }
+    }
+}
+
+impl Store {
+    /// Keeps a new composition in STARTING if nothing speaks against it.
+    pub async fn start_composition(
+        &self,
+        now: WallTime,
+        account: &str,
+        new: NewComposition<'_>,
+    ) -> Result<StartOutcome, StoreError> {
+        let mut tx = self.write().await?;
+        forget_ended(&mut tx, now).await?;
+        if let Some(token) = new.idempotency_token
+            && let Some(outcome) =
+                repeated(&mut tx, now, account, (token, new.request_digest)).await?
+        {
+            return Ok(outcome);
+        }
+        for arn in new
+            .uses
+            .iter()
+            .map(Arn::to_string)
+            .chain([new.spec.stage_arn.clone()])
+        {
+            if !exists(&mut tx, account, &arn).await? {
+                return Ok(StartOutcome::Missing(arn));
+            }
+        }
+        if let Some(channel) = new.channel
+            && let Some(taken_by) = user_of(&mut tx, &channel.to_string()).await?
+        {
+            return Ok(StartOutcome::ChannelTaken(taken_by));
+        }
+        check_quotas(&mut tx, account, &new.spec.stage_arn).await?;
+        insert(&mut tx, account, &new).await?;
+        let sql = format!("SELECT {COLUMNS} FROM composition WHERE arn = ?");
+        let row = sqlx::query(&sql)
+            .bind(&new.spec.arn)
+            .fetch_one(&mut *tx)
+            .await?;
+        let stored = read_row(&row)?;
+        tx.commit().await?;
+        Ok(StartOutcome::Started(Box::new(stored)))
+    }
+
+    /// The composition that came of an earlier request with this token.
+    pub async fn composition_of_token(
+        &self,
+        now: WallTime,
+        account: &str,
+        token: &str,
+        request_digest: &str,
+    ) -> Result<Option<StartOutcome>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        repeated(&mut connection, now, account, (token, request_digest)).await
+    }
+
+    /// The composition of that ARN, if the account has it and it did not end long ago.
+    pub async fn composition(
+        &self,
+        now: WallTime,
+        account: &str,
+        arn: &Arn,
+    ) -> Result<Option<StoredComposition>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM composition WHERE account = ? AND arn = ? \
+             AND (ended_at IS NULL OR ended_at > ?)"
+        );
+        let row = sqlx::query(&sql)
+            .bind(account)
+            .bind(arn.to_string())
+            .bind(now.0 - KEPT_AFTER_END_MICROS)
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(read_row).transpose()
+    }
+
+    /// A page of the account's compositions, oldest first.
+    pub async fn list_compositions(
+        &self,
+        now: WallTime,
+        account: &str,
+        filter: CompositionFilter<'_>,
+        page: PageRequest,
+    ) -> Result<Page<StoredComposition>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM composition WHERE account = ?1 AND seq > ?2 \
+             AND (ended_at IS NULL OR ended_at > ?3) AND (?4 IS NULL OR stage_arn = ?4) \
+             AND (?5 IS NULL OR arn IN (SELECT composition_arn FROM composition_use WHERE used_arn = ?5)) \
+             ORDER BY seq LIMIT ?6"
+        );
+        let rows = sqlx::query(&sql)
+            .bind(account)
+            .bind(page.after)
+            .bind(now.0 - KEPT_AFTER_END_MICROS)
+            .bind(filter.stage.map(Arn::to_string))
+            .bind(filter.encoder_configuration.map(Arn::to_string))
+            .bind(i64::from(page.limit) + 1)
+            .fetch_all(&self.pool)
+            .await?;
+        let items: Result<Vec<StoredComposition>, StoreError> = rows.iter().map(read_row).collect();
+        Ok(Page::cut(items?, page.limit, |composition| composition.seq))
+    }
+
+    /// Writes down how far a composition is. Answers false when it is not kept any more.
+    pub async fn update_composition(
+        &self,
+        id: &CompositionId,
+        progress: &CompositionProgress,
+    ) -> Result<bool, StoreError> {
+        let done = sqlx::query(
+            "UPDATE composition SET progress = ?, unfinished = ?, ended_at = ? WHERE id = ?",
+        )
+        .bind(to_json(progress)?)
+        .bind(progress.state.is_unfinished())
+        .bind(progress.ended_at.map(|at| at.0))
+        .bind(id.as_str())
+        .execute(&self.pool)
+        .await?;
+        Ok(done.rows_affected() > 0)
+    }
+
+    /// Removes a composition that never began.
+    pub async fn forget_composition(&self, id: &CompositionId) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM composition WHERE id = ?")
+            .bind(id.as_str())
+            .execute(&self.pool)
+            .await?;
+        Ok(())
+    }
+
+    /// Every composition that was running when the server last stopped, oldest first; to be adopted at its start.
+    pub async fn unfinished_compositions(&self) -> Result<Vec<StoredComposition>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM composition WHERE unfinished ORDER BY seq");
+        let rows = sqlx::query(&sql).fetch_all(&self.pool).await?;
+        rows.iter().map(read_row).collect()
+    }
+
+    /// The unfinished composition that broadcasts to this channel.
+    pub async fn composition_using(&self, used: &Arn) -> Result<Option<String>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        user_of(&mut connection, &used.to_string()).await
+    }
+}
+
+async fn forget_ended(tx: &mut SqliteConnection, now: WallTime) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM composition WHERE ended_at <= ?")
+        .bind(now.0 - KEPT_AFTER_END_MICROS)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+async fn repeated(
+    connection: &mut SqliteConnection,
+    now: WallTime,
+    account: &str,
+    (token, request_digest): (&str, &str),
+) -> Result<Option<StartOutcome>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS}, request_digest FROM composition WHERE account = ? AND idempotency_token = ? \
+         AND (ended_at IS NULL OR ended_at > ?)"
+    );
+    let row = sqlx::query(&sql)
+        .bind(account)
+        .bind(token)
+        .bind(now.0 - KEPT_AFTER_END_MICROS)
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let digest: String = row.try_get("request_digest")?;
+    if digest == request_digest {
+        return Ok(Some(StartOutcome::Repeated(Box::new(read_row(&row)?))));
+    }
+    Ok(Some(StartOutcome::TokenReused))
+}
+
+async fn user_of(
+    connection: &mut SqliteConnection,
+    used: &str,
+) -> Result<Option<String>, StoreError> {
+    let user = sqlx::query_scalar(
+        "SELECT c.arn FROM composition_use u JOIN composition c ON c.arn = u.composition_arn \
+         WHERE u.used_arn = ? AND c.unfinished LIMIT 1",
+    )
+    .bind(used)
+    .fetch_optional(connection)
+    .await?;
+    Ok(user)
+}
+
+async fn check_quotas(
+    tx: &mut SqliteConnection,
+    account: &str,
+    stage: &str,
+) -> Result<(), StoreError> {
+    let (of_account, of_stage): (i64, i64) = sqlx::query_as(
+        "SELECT count(*), coalesce(sum(stage_arn = ?), 0) FROM composition WHERE account = ? AND unfinished",
+    )
+    .bind(stage)
+    .bind(account)
+    .fetch_one(tx)
+    .await?;
+    let quotas = [
+        (
+            of_account,
+            COMPOSITIONS_PER_ACCOUNT_MAX,
+            "compositions of the account",
+        ),
+        (
+            of_stage,
+            COMPOSITIONS_PER_STAGE_MAX,
+            "compositions of the stage",
+        ),
+    ];
+    match quotas
+        .into_iter()
+        .find(|(count, limit, _)| *count >= i64::from(*limit))
+    {
+        Some((_, limit, what)) => Err(StoreError::Quota { what, limit }),
+        None => Ok(()),
+    }
+}
+
+async fn insert(
+    tx: &mut SqliteConnection,
+    account: &str,
+    new: &NewComposition<'_>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO composition (arn, account, id, stage_arn, unfinished, spec, requested, progress, tags, \
+         idempotency_token, request_digest) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(&new.spec.arn)
+    .bind(account)
+    .bind(new.spec.id.as_str())
+    .bind(&new.spec.stage_arn)
+    .bind(to_json(new.spec)?)
+    .bind(to_json(new.requested)?)
+    .bind(to_json(&CompositionProgress::starting(new.spec))?)
+    .bind(to_json(new.tags)?)
+    .bind(new.idempotency_token)
+    .bind(new.request_digest)
+    .execute(&mut *tx)
+    .await?;
+    for used in new.uses {
+        sqlx::query(
+            "INSERT INTO composition_use (composition_arn, used_arn) VALUES (?, ?) ON CONFLICT DO NOTHING",
+        )
+        .bind(&new.spec.arn)
+        .bind(used.to_string())
+        .execute(&mut *tx)
+        .await?;
+    }
+    Ok(())
+}
+
+fn read_row(row: &SqliteRow) -> Result<StoredComposition, StoreError> {
+    let text = |column: &str| -> Result<String, sqlx::Error> { row.try_get(column) };
+    let spec: CompositionSpec = from_json("composition.spec", &text("spec")?)?;
+    Ok(StoredComposition {
+        seq: row.try_get("seq")?,
+        requested: from_json(&spec.arn, &text("requested")?)?,
+        progress: from_json(&spec.arn, &text("progress")?)?,
+        tags: from_json(&spec.arn, &text("tags")?)?,
+        spec,
+    })
+}

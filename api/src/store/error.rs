@@ -1,0 +1,54 @@
+//! Why the store could not do it.
+
+use std::path::PathBuf;
+
+use crate::error::ApiError;
+
+/// Failure of a store call.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database refuses or cannot be reached.
+    #[error("the database failed")]
+    Sql(#[from] sqlx::Error),
+    /// The schema cannot be brought up to date.
+    #[error("the database schema cannot be brought up to date")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// The database file cannot be made private.
+    #[error("cannot set the permissions of {}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A row is not what this version writes.
+    #[error("unreadable row: {what}")]
+    Corrupt {
+        /// Which row, which rule.
+        what: String,
+        /// The cause.
+        #[source]
+        source: Option<serde_json::Error>,
+    },
+    /// One more would exceed a limit of the account.
+    #[error("{what}: at most {limit} allowed")]
+    Quota {
+        /// Of what.
+        what: &'static str,
+        /// How many are allowed.
+        limit: u32,
+    },
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Quota { what, limit } => Self::quota(what, limit),
+            StoreError::Sql(_)
+            | StoreError::Migrate(_)
+            | StoreError::File { .. }
+            | StoreError::Corrupt { .. } => Self::internal(error),
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Resources that are created, read, listed and deleted; all kinds in one table.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqliteConnection};
+
+use crate::arn::{Arn, ArnKind};
+use crate::dto::Tags;
+use crate::dto::channel::{ChannelRecord, StreamKeyRecord};
+use crate::dto::encoder_configuration::EncoderConfigurationRecord;
+use crate::dto::stage::StageRecord;
+use crate::dto::storage_configuration::StorageConfigurationRecord;
+use crate::pagination::{Page, PageRequest};
+use crate::store::{Store, StoreError};
+
+/// What the store keeps of one kind of resource.
+pub trait Record: Serialize + DeserializeOwned + Send + Sync + Unpin {
+    /// Its type in ARNs.
+    const KIND: ArnKind;
+
+    /// How many an account may have (IVS service quotas).
+    const QUOTA: u32;
+
+    /// What the quota is called in messages.
+    const PLURAL: &'static str;
+
+    /// Its name in the API, not unique.
+    fn name(&self) -> &str;
+}
+
+macro_rules! record {
+    ($record:ident, $kind:ident, $quota:literal, $plural:literal) => {
+        impl Record for $record {
+            const KIND: ArnKind = ArnKind::$kind;
+            const QUOTA: u32 = $quota;
+            const PLURAL: &'static str = $plural;
+
+            fn name(&self) -> &str {
+                &self.name
+            }
+        }
+    };
+}
+
+record!(StageRecord, Stage, 1000, "stages");
+record!(
+    EncoderConfigurationRecord,
+    EncoderConfiguration,
+    20,
+    "encoder configurations"
+);
+record!(
+    StorageConfigurationRecord,
+    StorageConfiguration,
+    5,
+    "storage configurations"
+);
+record!(ChannelRecord, Channel, 5000, "channels");
+
+impl Record for StreamKeyRecord {
+    const KIND: ArnKind = ArnKind::StreamKey;
+    /// Each channel has exactly one.
+    const QUOTA: u32 = ChannelRecord::QUOTA;
+    const PLURAL: &'static str = "stream keys";
+
+    fn name(&self) -> &str {
+        ""
+    }
+}
+
+/// A resource to be kept.
+#[derive(Debug)]
+pub struct NewResource<'a, T> {
+    /// Its new ARN.
+    pub arn: &'a Arn,
+    /// What is kept.
+    pub body: &'a T,
+    /// Its tags.
+    pub tags: &'a Tags,
+}
+
+/// A resource as it is kept.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Resource<T> {
+    /// Its place in lists.
+    pub seq: i64,
+    /// Its ARN.
+    pub arn: Arn,
+    /// A stream key's channel.
+    pub parent: Option<Arn>,
+    /// What is kept.
+    pub body: T,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// What came of a deletion.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Deletion {
+    /// It is gone.
+    Deleted,
+    /// It never was, or is gone already.
+    Missing,
+    /// This unfinished composition uses it.
+    InUse {
+        /// Its ARN.
+        composition: String,
+    },
+}
+
+const COLUMNS: &str = "seq, arn, parent, body, tags";
+
+impl Store {
+    /// Keeps a new resource, unless the account has too many.
+    pub async fn insert<T: Record>(
+        &self,
+        account: &str,
+        new: NewResource<'_, T>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        check_quota::<T>(&mut tx, account).await?;
+        insert_row(&mut tx, account, &new, None, None).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Keeps a new channel and its stream key.
+    pub async fn insert_channel(
+        &self,
+        account: &str,
+        channel: NewResource<'_, ChannelRecord>,
+        key: NewResource<'_, StreamKeyRecord>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        check_quota::<ChannelRecord>(&mut tx, account).await?;
+        insert_row(&mut tx, account, &channel, None, None).await?;
+        let value = key.body.value.expose();
+        insert_row(&mut tx, account, &key, Some(channel.arn), Some(value)).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// The resource of that ARN, if the account has it.
+    pub async fn find<T: Record>(
+        &self,
+        account: &str,
+        arn: &Arn,
+    ) -> Result<Option<Resource<T>>, StoreError> {
+        let sql =
+            format!("SELECT {COLUMNS} FROM resource WHERE account = ? AND kind = ? AND arn = ?");
+        let row = sqlx::query(&sql)
+            .bind(account)
+            .bind(T::KIND.as_str())
+            .bind(arn.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        row.as_ref().map(read_row).transpose()
+    }
+
+    /// A page of the account's resources of one kind, oldest first; of one name, when given.
+    pub async fn list<T: Record>(
+        &self,
+        account: &str,
+        page: PageRequest,
+        name: Option<&str>,
+    ) -> Result<Page<Resource<T>>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM resource WHERE account = ?1 AND kind = ?2 AND seq > ?3 \
+             AND (?4 IS NULL OR name = ?4) ORDER BY seq LIMIT ?5"
+        );
+        let rows = sqlx::query(&sql)
+            .bind(account)
+            .bind(T::KIND.as_str())
+            .bind(page.after)
+            .bind(name)
+            .bind(i64::from(page.limit) + 1)
+            .fetch_all(&self.pool)
+            .await?;
+        read_page(&rows, page)
+    }
+
+    /// A page of the stream keys of a channel.
+    pub async fn list_stream_keys(
+        &self,
+        account: &str,
+        channel: &Arn,
+        page: PageRequest,
+    ) -> Result<Page<Resource<StreamKeyRecord>>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM resource WHERE account = ? AND kind = ? AND parent = ? AND seq > ? \
+             ORDER BY seq LIMIT ?"
+        );
+        let rows = sqlx::query(&sql)
+            .bind(account)
+            .bind(ArnKind::StreamKey.as_str())
+            .bind(channel.to_string())
+            .bind(page.after)
+            .bind(i64::from(page.limit) + 1)
+            .fetch_all(&self.pool)
+            .await?;
+        read_page(&rows, page)
+    }
+
+    /// The channel that a stream key value lets a broadcaster into; for the ingest server.
+    pub async fn channel_of_stream_key(
+        &self,
+        value: &str,
+    ) -> Result<Option<Resource<ChannelRecord>>, StoreError> {
+        let row = sqlx::query(
+            "SELECT c.seq, c.arn, c.parent, c.body, c.tags FROM resource k JOIN resource c ON c.arn = k.parent \
+             WHERE k.lookup = ? AND k.kind = ?",
+        )
+        .bind(value)
+        .bind(ArnKind::StreamKey.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        row.as_ref().map(read_row).transpose()
+    }
+
+    /// Removes a resource and what hangs on it, unless an unfinished composition that must not lose it uses it. The
+    /// stage of a composition may go: that ends the composition.
+    pub async fn delete(&self, account: &str, arn: &Arn) -> Result<Deletion, StoreError> {
+        let mut tx = self.write().await?;
+        let text = arn.to_string();
+        let user: Option<String> = sqlx::query_scalar(
+            "SELECT c.arn FROM composition_use u JOIN composition c ON c.arn = u.composition_arn \
+             WHERE u.used_arn = ? AND c.account = ? AND c.unfinished LIMIT 1",
+        )
+        .bind(&text)
+        .bind(account)
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(composition) = user {
+            return Ok(Deletion::InUse { composition });
+        }
+        let gone = sqlx::query("DELETE FROM resource WHERE account = ? AND arn = ?")
+            .bind(account)
+            .bind(&text)
+            .execute(&mut *tx)
+            .await?;
+        if gone.rows_affected() == 0 {
+            return Ok(Deletion::Missing);
+        }
+        for sql in [
+            "DELETE FROM resource WHERE parent = ?",
+            "DELETE FROM participant_token WHERE stage_arn = ?",
+        ] {
+            sqlx::query(sql).bind(&text).execute(&mut *tx).await?;
+        }
+        tx.commit().await?;
+        Ok(Deletion::Deleted)
+    }
+}
+
+/// Whether a resource of that ARN is there, inside a transaction.
+pub(super) async fn exists(
+    tx: &mut SqliteConnection,
+    account: &str,
+    arn: &str,
+) -> Result<bool, StoreError> {
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM resource WHERE account = ? AND arn = ?")
+            .bind(account)
+            .bind(arn)
+            .fetch_optional(tx)
+            .await?;
+    Ok(found.is_some())
+}
+
+/// Writes a value as the store keeps it.
+pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|source| StoreError::Corrupt {
+        what: "a value that cannot be written as JSON".to_owned(),
+        source: Some(source),
+    })
+}
+
+/// Reads a value back; `what` names the row.
+pub(super) fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(|source| StoreError::Corrupt {
+        what: what.to_owned(),
+        source: Some(source),
+    })
+}
+
+/// Reads an ARN back.
+pub(super) fn read_arn(text: &str) -> Result<Arn, StoreError> {
+    Arn::parse(text).ok_or_else(|| StoreError::Corrupt {
+        what: format!("{text} is not an ARN"),
+        source: None,
+    })
+}
+
+async fn check_quota<T: Record>(
+    tx: &mut SqliteConnection,
+    account: &str,
+) -> Result<(), StoreError> {
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM resource WHERE account = ? AND kind = ?")
+            .bind(account)
+            .bind(T::KIND.as_str())
+            .fetch_one(tx)
+            .await?;
+    if count < i64::from(T::QUOTA) {
+        return Ok(());
+    }
+    Err(StoreError::Quota {
+        what: T::PLURAL,
+        limit: T::QUOTA,
+    })
+}
+
+async fn insert_row<T: Record>(
+    tx: &mut SqliteConnection,
+    account: &str,
+    new: &NewResource<'_, T>,
+    parent: Option<&Arn>,
+    lookup: Option<&str>,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "INSERT INTO resource (arn, account, kind, name, parent, lookup, body, tags) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(new.arn.to_string())
+    .bind(account)
+    .bind(T::KIND.as_str())
+    .bind(new.body.name())
+    .bind(parent.map(Arn::to_string))
+    .bind(lookup)
+    .bind(to_json(new.body)?)
+    .bind(to_json(new.tags)?)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+fn read_page<T: Record>(
+    rows: &[SqliteRow],
+    page: PageRequest,
+) -> Result<Page<Resource<T>>, StoreError> {
+    let items: Result<Vec<Resource<T>>, StoreError> = rows.iter().map(read_row).collect();
+    Ok(Page::cut(items?, page.limit, |resource| resource.seq))
+}
+
+fn read_row<T: Record>(row: &SqliteRow) -> Result<Resource<T>, StoreError> {
+    let arn: String = row.try_get("arn")?;
+    let parent: Option<String> = row.try_get("parent")?;
+    let body: String = row.try_get("body")?;
+    let tags: String = row.try_get("tags")?;
+    Ok(Resource {
+        seq: row.try_get("seq")?,
+        parent: parent.as_deref().map(read_arn).transpose()?,
+        body: from_json(&arn, &body)?,
+        tags: from_json(&arn, &tags)?,
+        arn: read_arn(&arn)?,
+    })
+}

@@ -1,0 +1,51 @@
+//! The time as operations see it: handed in, so that tests can set it; and how the API spells it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use compositor_core::time::WallTime;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+/// Tells the wall time.
+#[derive(Clone)]
+pub struct WallClock(Arc<dyn Fn() -> WallTime + Send + Sync>);
+
+impl WallClock {
+    /// A clock that asks `now`.
+    pub fn from_fn(now: impl Fn() -> WallTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> WallTime {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for WallClock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WallClock")
+    }
+}
+
+/// The ISO 8601 text of the API, in UTC, with milliseconds when there are any.
+pub fn iso8601(time: WallTime) -> String {
+    let millis = time.0.div_euclid(1000);
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(millis) * 1_000_000)
+        .ok()
+        .and_then(|t| t.format(&Rfc3339).ok())
+        .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_seconds_have_no_fraction() {
+        let at = |micros| iso8601(WallTime(micros));
+        assert_eq!(at(1_698_819_937_000_000), "2023-11-01T06:25:37Z");
+        assert_eq!(at(1_698_819_937_120_999), "2023-11-01T06:25:37.12Z");
+    }
+}
