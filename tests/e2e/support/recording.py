@@ -1,0 +1,158 @@
+"""Fetches a recording from S3 and looks at it as a player would."""
+
+import json
+import pathlib
+import subprocess
+
+import numpy as np
+
+from .server import wait_for
+
+FRAME_WIDTH, FRAME_HEIGHT = 640, 360
+SAMPLE_RATE = 48_000
+AAC_STEP_90K = 1920  # 1024 samples at 48 kHz
+
+
+def list_keys(s3, bucket, prefix):
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+    return [item["Key"] for page in pages for item in page.get("Contents", [])]
+
+
+def wait_until_ended(s3, bucket, prefix, limit_s=30):
+    key = f"{prefix}/events/recording-ended.json"
+    wait_for(key, lambda: key in list_keys(s3, bucket, prefix), limit_s)
+    return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def download(s3, bucket, prefix, folder: pathlib.Path):
+    for key in list_keys(s3, bucket, prefix):
+        path = folder / key.removeprefix(prefix).lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        s3.download_file(bucket, key, str(path))
+    return Recording(folder)
+
+
+class Recording:
+    """A downloaded recording."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.multivariant = folder / "media/hls/multivariant.m3u8"
+        variants = [l for l in self.multivariant.read_text().splitlines() if l and l[0] != "#"]
+        assert len(variants) == 1, variants
+        self.playlist = folder / "media/hls" / variants[0]
+        self.lines = self.playlist.read_text().splitlines()
+
+    @property
+    def segments(self):
+        return [l for l in self.lines if l and not l.startswith("#")]
+
+    @property
+    def durations(self):
+        return [float(l[8:].split(",")[0]) for l in self.lines if l.startswith("#EXTINF:")]
+
+    def packets(self, stream):
+        """(pts in 90 kHz ticks, flags) of each packet, in file order over all segments."""
+        joined = self.folder / "joined.ts"
+        if not joined.exists():
+            with open(joined, "wb") as out:
+                for segment in self.segments:
+                    out.write((self.playlist.parent / segment).read_bytes())
+        probe = subprocess.run(
+            ["ffprobe", "-v", "error", "-select_streams", stream, "-show_entries",
+             "packet=pts,flags", "-of", "json", joined],
+            check=True, capture_output=True, text=True,
+        )
+        return [(int(p["pts"]), p["flags"]) for p in json.loads(probe.stdout)["packets"]]
+
+    def streams(self):
+        probe = subprocess.run(
+            ["ffprobe", "-v", "error", "-show_streams", "-of", "json", self.multivariant],
+            check=True, capture_output=True, text=True,
+        )
+        return json.loads(probe.stdout)["streams"]
+
+    def decode_errors(self):
+        """What ffmpeg complains about when it decodes everything."""
+        run = subprocess.run(
+            ["ffmpeg", "-v", "warning", "-i", self.multivariant, "-f", "null", "-"],
+            capture_output=True, text=True,
+        )
+        return run.stderr.strip()
+
+    def frames(self):
+        """All pictures, scaled to 640x360 RGB: array of shape (n, 360, 640, 3)."""
+        raw = subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", self.multivariant, "-an", "-fps_mode", "passthrough",
+             "-vf", f"scale={FRAME_WIDTH}:{FRAME_HEIGHT}", "-pix_fmt", "rgb24", "-f", "rawvideo", "-"],
+            check=True, capture_output=True,
+        ).stdout
+        return np.frombuffer(raw, np.uint8).reshape(-1, FRAME_HEIGHT, FRAME_WIDTH, 3)
+
+    def sound(self):
+        """All samples, mono, -1 to 1, from PTS zero of the recording on."""
+        raw = subprocess.run(
+            ["ffmpeg", "-v", "error", "-i", self.multivariant, "-vn", "-ac", "1", "-ar",
+             str(SAMPLE_RATE), "-f", "f32le", "-"],
+            check=True, capture_output=True,
+        ).stdout
+        return np.frombuffer(raw, np.float32)
+
+    def assert_whole(self, fps=30, segment_s=2):
+        """The playlist is closed, EXTINF sums match, the frame grid is exact and the sound has no gap."""
+        assert self.lines[0] == "#EXTM3U"
+        assert "#EXT-X-PLAYLIST-TYPE:VOD" in self.lines and self.lines[-1] == "#EXT-X-ENDLIST"
+        assert not any("PROGRAM-DATE-TIME" in line for line in self.lines)
+        assert self.segments == [f"{i}.ts" for i in range(len(self.segments))]
+        video, audio = self.packets("v:0"), self.packets("a:0")
+        steps = {b[0] - a[0] for a, b in zip(video, video[1:])}
+        assert steps == {90_000 // fps}, f"frame grid: steps {steps}"
+        gaps = {b[0] - a[0] for a, b in zip(audio, audio[1:])}
+        assert gaps == {AAC_STEP_90K}, f"audio: steps {gaps}"
+        assert abs(sum(self.durations) - len(video) / fps) < 1e-3
+        keyframes = [i for i, (_, flags) in enumerate(video) if flags.startswith("K")]
+        assert set(range(0, len(video), segment_s * fps)) <= set(keyframes)
+        assert abs(len(audio) * AAC_STEP_90K - len(video) * 90_000 / fps) <= 2 * AAC_STEP_90K
+        assert abs(video[0][0] - audio[0][0]) <= AAC_STEP_90K
+        return len(video)
+
+
+def mean_color(frame, x, y, size=6):
+    """Mean RGB around a point given in fractions of the picture."""
+    column, row = int(x * FRAME_WIDTH), int(y * FRAME_HEIGHT)
+    patch = frame[row - size:row + size, column - size:column + size]
+    return patch.reshape(-1, 3).mean(axis=0)
+
+
+def near(color, wanted, tolerance=40):
+    return all(abs(a - b) <= tolerance for a, b in zip(color, wanted))
+
+
+def flash_onsets(frames, x, y, fps=30):
+    """Seconds at which the point turns white."""
+    brightness = np.array([mean_color(f, x, y, 2).min() for f in frames])
+    white = brightness > 180
+    onsets = np.flatnonzero(white[1:] & ~white[:-1]) + 1
+    return onsets / fps
+
+
+def beep_onsets(sound, hz):
+    """Seconds at which a tone of `hz` becomes loud: the steepest rise of its level, in steps of 2 ms."""
+    hop, window = SAMPLE_RATE // 500, SAMPLE_RATE // 50
+    t = np.arange(len(sound)) / SAMPLE_RATE
+    mixed = sound * np.exp(-2j * np.pi * hz * t)
+    level = np.abs(np.convolve(mixed, np.hanning(window) / window, mode="same"))[::hop]
+    threshold = level.max() / 2
+    loud = level > threshold
+    rises = np.flatnonzero(loud[1:] & ~loud[:-1]) + 1
+    return rises * hop / SAMPLE_RATE
+
+
+def pair_offsets(flashes, beeps, within=0.5):
+    """Beep minus flash for each flash that has a beep near it, in seconds."""
+    offsets = []
+    for flash in flashes:
+        nearest = min(beeps, key=lambda b: abs(b - flash), default=None)
+        if nearest is not None and abs(nearest - flash) < within:
+            offsets.append(nearest - flash)
+    return np.array(offsets)
