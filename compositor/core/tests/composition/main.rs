@@ -1,0 +1,7 @@
+//! The composition state machine in virtual time.
+
+mod adoption;
+mod pairs;
+mod props;
+mod rows;
+mod world;
