@@ -1,8 +1,10 @@
 //! The composition worker and its supervisor: journal in, numbered access units out.
 
+mod audio;
 mod codec;
+pub mod composer;
 pub mod plugins;
-pub mod source;
+mod raster;
 pub mod supervisor;
 pub mod wire;
 pub mod worker;

@@ -1,8 +1,30 @@
 //! The child's main loop: the socket to the server is its standard input, and all it has.
 
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use compositor_core::journal::{Record, RecordError};
+use compositor_core::time::MediaTime;
+use compositor_core::worker_protocol::{FromWorker, Job, ToWorker};
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
+use nix::sys::time::TimeValLike;
+
 use crate::codec::CodecError;
-use crate::wire::WireError;
-use compositor_core::journal::RecordError;
+use crate::composer::Composer;
+use crate::wire::{self, WireError};
+
+/// Batches of records that wait; the rest waits in the socket and the journal.
+const BATCHES_MAX: usize = 16;
+
+/// No composition needs more memory than this; hostile media may try.
+const MEMORY_BYTES_MAX: u64 = 8 << 30;
+
+/// GStreamer and the thread pool need a few dozen.
+const FILES_MAX: u64 = 256;
 
 /// Why a worker ends before its composition does.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +32,10 @@ pub enum WorkerError {
     /// GStreamer does not start.
     #[error("GStreamer does not start")]
     Gstreamer(#[source] gstreamer::glib::Error),
-    /// The first message is not a job, or a second job came.
+    /// Standard input is no socket that can be used.
+    #[error("standard input cannot be used as the socket to the server")]
+    Socket(#[source] io::Error),
+    /// The first message is not a job, or another one is.
     #[error("exactly one job is expected, as the first message")]
     Job,
     /// The socket is broken or carries nonsense.
@@ -19,6 +44,9 @@ pub enum WorkerError {
     /// The journal is damaged.
     #[error("a journal record is damaged")]
     Record(#[from] RecordError),
+    /// A message ends within a record.
+    #[error("a batch of journal records ends within a record")]
+    TornBatch,
     /// The checkpoint of the predecessor does not parse.
     #[error("the checkpoint of the predecessor does not parse")]
     Checkpoint(#[source] postcard::Error),
@@ -27,8 +55,135 @@ pub enum WorkerError {
     Codec(#[from] CodecError),
 }
 
+/// What the reader hands to the composer.
+#[derive(Debug)]
+enum Input {
+    Records(Vec<Record>),
+    Stop(MediaTime),
+}
+
 /// Runs the worker of one composition until it has ended or the server is gone.
+///
+/// Standard input is one end of a Unix socket pair, used both ways. The process gives up its network and limits itself
+/// first, so nothing else may run in it.
 pub fn run() -> Result<(), WorkerError> {
+    give_up_network();
     gstreamer::init().map_err(WorkerError::Gstreamer)?;
+    limit_resources();
+    let socket = io::stdin()
+        .as_fd()
+        .try_clone_to_owned()
+        .map(UnixStream::from)
+        .map_err(WorkerError::Socket)?;
+    compose(socket)
+}
+
+fn compose(mut socket: UnixStream) -> Result<(), WorkerError> {
+    let mut reading = socket.try_clone().map_err(WorkerError::Socket)?;
+    let job = match wire::read_blocking(&mut reading)? {
+        Some(ToWorker::Job(job)) => job,
+        Some(_) => return Err(WorkerError::Job),
+        None => return Ok(()),
+    };
+    let (batches, inputs) = sync_channel(BATCHES_MAX);
+    thread::spawn(move || {
+        if let Err(error) = read(&mut reading, &batches) {
+            // The composer may have ended meanwhile, then nobody is left to tell.
+            let _ = batches.send(Err(error));
+        }
+    });
+    work(job, &inputs, &mut socket)
+}
+
+/// Parses what the server sends until it closes the socket or nobody listens any more.
+fn read(
+    socket: &mut UnixStream,
+    batches: &SyncSender<Result<Input, WorkerError>>,
+) -> Result<(), WorkerError> {
+    while let Some(message) = wire::read_blocking(socket)? {
+        let input = match message {
+            ToWorker::Job(_) => return Err(WorkerError::Job),
+            ToWorker::Stop { at } => Input::Stop(at),
+            ToWorker::Records(mut bytes) => {
+                let mut records = Vec::new();
+                while let Some(record) = Record::decode(&mut bytes)? {
+                    records.push(record);
+                }
+                if !bytes.is_empty() {
+                    return Err(WorkerError::TornBatch);
+                }
+                Input::Records(records)
+            }
+        };
+        if batches.send(Ok(input)).is_err() {
+            break;
+        }
+    }
     Ok(())
+}
+
+fn work(
+    job: Job,
+    inputs: &Receiver<Result<Input, WorkerError>>,
+    socket: &mut impl Write,
+) -> Result<(), WorkerError> {
+    let mut composer = Composer::new(job)?;
+    let mut out = Vec::new();
+    // The channel closes when the server does: then there is nobody to compose for.
+    while let Ok(input) = inputs.recv() {
+        match input? {
+            Input::Stop(at) => composer.stop(at, &mut out)?,
+            Input::Records(records) => {
+                for record in records {
+                    composer.record(record, &mut out)?;
+                    send(&mut out, socket)?;
+                }
+            }
+        }
+        send(&mut out, socket)?;
+        if composer.has_ended() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn send(out: &mut Vec<FromWorker>, socket: &mut impl Write) -> Result<(), WorkerError> {
+    for mut message in out.drain(..) {
+        if let FromWorker::Stats(stats) = &mut message {
+            stats.cpu_ms = cpu_ms();
+        }
+        wire::write_blocking(socket, &message)?;
+    }
+    Ok(())
+}
+
+/// User and system time of this process.
+fn cpu_ms() -> u64 {
+    getrusage(UsageWho::RUSAGE_SELF).map_or(0, |usage| {
+        let ms = usage.user_time().num_milliseconds() + usage.system_time().num_milliseconds();
+        u64::try_from(ms).unwrap_or_default()
+    })
+}
+
+/// A network namespace of its own has no way out. Not every system lets us: the server gives no address either way.
+fn give_up_network() {
+    let alone = unshare(CloneFlags::CLONE_NEWNET)
+        .or_else(|_| unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET));
+    if let Err(error) = alone {
+        tracing::debug!(error = %error, "no network namespace of its own");
+    }
+}
+
+fn limit_resources() {
+    let limits = [
+        (Resource::RLIMIT_AS, MEMORY_BYTES_MAX),
+        (Resource::RLIMIT_NOFILE, FILES_MAX),
+        (Resource::RLIMIT_CORE, 0),
+    ];
+    for (resource, limit) in limits {
+        if let Err(error) = setrlimit(resource, limit, limit) {
+            tracing::warn!(?resource, limit, error = %error, "cannot set a resource limit");
+        }
+    }
 }

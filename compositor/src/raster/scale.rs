@@ -275,7 +275,10 @@ mod tests {
     #[test]
     fn shrinking_takes_the_mean_of_the_covered_area() {
         assert_eq!(scaled(&[0, 100, 200, 100], (2, 2), (1, 1)), [100]);
-        assert_eq!(scaled(&[0, 30, 60, 90, 120, 150], (6, 1), (2, 1)), [30, 120]);
+        assert_eq!(
+            scaled(&[0, 30, 60, 90, 120, 150], (6, 1), (2, 1)),
+            [30, 120]
+        );
     }
 
     #[test]

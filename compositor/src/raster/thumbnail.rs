@@ -38,7 +38,8 @@ fn yuv_to_rgb(y: u8, u: u8, v: u8) -> [u8; 3] {
         i32::from(u) - 128,
         i32::from(v) - 128,
     );
-    [409 * v, -100 * u - 208 * v, 516 * u].map(|colour| ((y + colour + 128) >> 8).clamp(0, 255) as u8)
+    [409 * v, -100 * u - 208 * v, 516 * u]
+        .map(|colour| ((y + colour + 128) >> 8).clamp(0, 255) as u8)
 }
 
 /// BT.601, limited range, in 1/256.

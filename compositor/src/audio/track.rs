@@ -1,0 +1,132 @@
+//! One Opus track: packets that wait for their time, their decoder, and the line they end on.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use compositor_core::journal::JournalSeq;
+
+use super::line::{FADE, JUMP, Line};
+use crate::codec::CodecError;
+use crate::codec::opus::{OpusDecoder, StereoSample};
+
+/// Packets that wait; 20 s of the usual 20 ms.
+const QUEUE_MAX: usize = 1000;
+
+/// A loss of up to 60 ms, one packet of the longest kind, is guessed by the decoder.
+const CONCEAL_MAX: i64 = 2880;
+
+/// Opus guesses in steps of 2.5 ms.
+const CONCEAL_STEP: i64 = 120;
+
+/// Decoders need the packets of this much time before the first sample that counts: 1 s.
+const PRE_FEED: i64 = 48_000;
+
+/// A packet before its time.
+#[derive(Debug)]
+pub(super) struct Packet {
+    pub(super) seq: JournalSeq,
+    pub(super) at: i64,
+    pub(super) discontinuity: bool,
+    pub(super) data: Bytes,
+}
+
+/// What became of packets.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) decoded: u64,
+    pub(crate) late: u64,
+    pub(crate) damaged: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct AudioTrack {
+    decoder: OpusDecoder,
+    queue: VecDeque<Packet>,
+    /// Where the packets of the last second stand in the journal.
+    fed: VecDeque<(JournalSeq, i64)>,
+    line: Line,
+    /// How far the cursor is from where the last packet belongs.
+    error: i64,
+    last_at: i64,
+    scratch: Vec<StereoSample>,
+}
+
+impl AudioTrack {
+    pub(super) fn new(base: i64, offset: i64) -> Result<Self, CodecError> {
+        Ok(Self {
+            decoder: OpusDecoder::new()?,
+            queue: VecDeque::new(),
+            fed: VecDeque::new(),
+            line: Line::new(base, offset),
+            error: offset,
+            last_at: base,
+            scratch: Vec::new(),
+        })
+    }
+
+    pub(super) fn push(&mut self, packet: Packet) {
+        if self.queue.len() == QUEUE_MAX {
+            self.queue.pop_front();
+        }
+        self.queue.push_back(packet);
+    }
+
+    /// Places all that belongs before `end`, adds it to `mix` and moves on by its length.
+    pub(super) fn render(&mut self, end: i64, mix: &mut [StereoSample], counts: &mut Counts) {
+        let horizon = end + FADE + JUMP;
+        while self
+            .queue
+            .front()
+            .is_some_and(|packet| packet.at <= horizon)
+        {
+            if let Some(packet) = self.queue.pop_front() {
+                self.place(packet, counts);
+            }
+        }
+        self.line.settle(end);
+        self.line.mix_into(mix);
+        while self.fed.front().is_some_and(|(_, at)| *at < end - PRE_FEED) {
+            self.fed.pop_front();
+        }
+    }
+
+    fn place(&mut self, packet: Packet, counts: &mut Counts) {
+        self.last_at = packet.at;
+        self.fed.push_back((packet.seq, packet.at));
+        self.scratch.clear();
+        let lost = packet.at - self.line.cursor();
+        if self.line.live() && packet.discontinuity && (CONCEAL_STEP..=CONCEAL_MAX).contains(&lost)
+        {
+            let whole_steps = lost / CONCEAL_STEP * CONCEAL_STEP;
+            self.decoder
+                .conceal(whole_steps as usize, &mut self.scratch);
+            self.line.add(self.line.cursor(), &self.scratch);
+            self.scratch.clear();
+        }
+        if self.decoder.decode(packet.data, &mut self.scratch) == 0 {
+            counts.damaged += 1;
+            return;
+        }
+        counts.decoded += 1;
+        if !self.line.add(packet.at, &self.scratch) {
+            counts.late += 1;
+        }
+        self.error = self.line.cursor() - (packet.at + self.scratch.len() as i64);
+    }
+
+    /// The oldest record that a successor must feed.
+    pub(super) fn read_from(&self) -> Option<JournalSeq> {
+        let fed = self.fed.front().map(|(seq, _)| *seq);
+        fed.or(self.queue.front().map(|packet| packet.seq))
+    }
+
+    /// The error that is being slewed; none while silent.
+    pub(super) fn error(&self) -> i64 {
+        if self.line.live() { self.error } else { 0 }
+    }
+
+    /// Whether nothing has come since `position`.
+    pub(super) fn idle_since(&self, position: i64) -> bool {
+        self.queue.is_empty() && !self.line.live() && self.last_at < position
+    }
+}

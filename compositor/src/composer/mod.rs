@@ -1,0 +1,366 @@
+//! Journal in, numbered access units out: a function of the journal, not of the wall clock.
+//!
+//! Frame k is due at `start + k / fps` and composed at the first watermark that has passed that time by the composition
+//! delay. What is due is done in the order of its due time, so the same journal gives the same bytes.
+
+mod back_off;
+mod canvas;
+mod sound;
+mod stage;
+mod track;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use compositor_core::access_unit::MediaKind;
+use compositor_core::id::TrackId;
+use compositor_core::journal::{JournalSeq, Record, RecordBody};
+use compositor_core::limits::{AAC_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, COMPOSITION_DELAY};
+use compositor_core::time::MediaTime;
+use compositor_core::worker_protocol::{
+    Checkpoint, FromWorker, Job, Resume, VideoUnit, WorkerStats,
+};
+use serde::{Deserialize, Serialize};
+
+use self::canvas::{CanvasOutput, canvas_of};
+use self::sound::Sound;
+use self::stage::{Shown, Stage, StageState};
+use crate::audio::MixerState;
+use crate::worker::WorkerError;
+
+/// Checkpoints come twice as often as promised.
+const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
+
+const STATS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// One composition, from its job to its end. It reads no clock and does no IO.
+#[derive(Debug)]
+pub struct Composer {
+    job: Job,
+    videos: Vec<Video>,
+    sound: Sound,
+    stage: Stage,
+    /// Records before this one only feed decoders.
+    state_at: JournalSeq,
+    next_seq: JournalSeq,
+    watermark: MediaTime,
+    stop_at: Option<MediaTime>,
+    ended: bool,
+    wishes: BTreeMap<TrackId, u16>,
+    stats: WorkerStats,
+    last_checkpoint: MediaTime,
+    last_stats: MediaTime,
+    /// The due time of the last frame composed.
+    composed_until: MediaTime,
+}
+
+/// One encoder's frames.
+#[derive(Debug)]
+struct Video {
+    output: CanvasOutput,
+    next_k: u64,
+    /// Frames before this one were sent by a predecessor.
+    send_from: u64,
+    heights: BTreeMap<TrackId, u16>,
+}
+
+/// All that a checkpoint holds; opaque to the server.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    next_k: Vec<u64>,
+    next_mix: u64,
+    stage: StageState,
+    mixer: MixerState,
+}
+
+/// What is due next.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Due {
+    Video(usize),
+    Sound,
+}
+
+impl Composer {
+    /// Prepares encoders for `job`, at its start or where its predecessor's last checkpoint is.
+    pub fn new(job: Job) -> Result<Self, WorkerError> {
+        let fresh = Resume {
+            checkpoint: None,
+            next_k: vec![0; job.encoders.len()],
+            next_n: 0,
+        };
+        let resume = job.resume.as_ref().unwrap_or(&fresh);
+        let checkpoint = resume.checkpoint.as_ref();
+        let state: Option<State> = checkpoint
+            .map(|checkpoint| postcard::from_bytes(&checkpoint.state))
+            .transpose()
+            .map_err(WorkerError::Checkpoint)?;
+        let mut videos = Vec::with_capacity(job.encoders.len());
+        for (index, spec) in job.encoders.iter().enumerate() {
+            let number = |numbers: &[u64]| numbers.get(index).copied().unwrap_or_default();
+            let send_from = number(&resume.next_k);
+            let state_k = state.as_ref().map_or(0, |state| number(&state.next_k));
+            videos.push(Video {
+                output: CanvasOutput::new(spec)?,
+                next_k: state_k.min(send_from),
+                send_from,
+                heights: BTreeMap::new(),
+            });
+        }
+        let state_at = checkpoint.map_or(JournalSeq(0), |checkpoint| checkpoint.state_at);
+        let next_mix = state.as_ref().map_or(0, |state| state.next_mix);
+        let (stage, mixer) = match state {
+            Some(state) => {
+                let now = job.start.plus(frame_end(state.next_mix));
+                (Stage::restored(state.stage, now), Some(state.mixer))
+            }
+            None => (Stage::default(), None),
+        };
+        Ok(Self {
+            sound: Sound::new(job.start, next_mix, resume.next_n, mixer)?,
+            videos,
+            stage,
+            state_at,
+            next_seq: JournalSeq(0),
+            watermark: MediaTime(0),
+            stop_at: None,
+            ended: false,
+            wishes: BTreeMap::new(),
+            stats: WorkerStats::default(),
+            last_checkpoint: MediaTime(0),
+            last_stats: MediaTime(0),
+            composed_until: job.start,
+            job,
+        })
+    }
+
+    /// Takes the next record; what it makes due is appended to `out`.
+    pub fn record(&mut self, record: Record, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
+        let Record { seq, time, body } = record;
+        self.next_seq = JournalSeq(seq.0 + 1);
+        match body {
+            RecordBody::AccessUnit(unit) => match unit.codec.kind() {
+                MediaKind::Video => self.stage.push(seq, unit),
+                MediaKind::Audio => self.sound.push(seq, unit)?,
+            },
+            _ if seq < self.state_at => {}
+            RecordBody::Watermark => {
+                self.watermark = self.watermark.max(time);
+                self.compose_due(out)?;
+                self.report(out);
+            }
+            RecordBody::Roster(change) => self.stage.change(time, change),
+            RecordBody::LayerChoice(choice) => {
+                if choice.composition == self.job.composition {
+                    self.stage.choose(choice.track, choice.layer, seq);
+                }
+            }
+            RecordBody::ClockMapping(_) | RecordBody::Degradation(_) | RecordBody::Gap(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Ends the composition before `at`; records are still needed up to that time. The earliest stop counts.
+    pub fn stop(&mut self, at: MediaTime, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
+        self.stop_at = Some(self.stop_at.map_or(at, |known| known.min(at)));
+        self.compose_due(out)
+    }
+
+    /// Whether [`FromWorker::Ended`] was said.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    fn compose_due(&mut self, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
+        while let Some((due, what)) = self.next_due() {
+            if due.plus(COMPOSITION_DELAY) > self.watermark {
+                return Ok(());
+            }
+            match what {
+                Due::Video(index) => self.compose_frame(index, due, out)?,
+                Due::Sound => {
+                    let mut coded = Vec::new();
+                    self.sound.advance(&mut coded)?;
+                    out.extend(coded.into_iter().map(audio_message));
+                }
+            }
+        }
+        self.end(out)
+    }
+
+    /// What is due next, and when; `None` once everything before the stop time is done.
+    fn next_due(&self) -> Option<(MediaTime, Due)> {
+        let stop = self.stop_at.unwrap_or(MediaTime(u64::MAX));
+        let videos = self.videos.iter().enumerate().map(|(index, video)| {
+            let due = self.due(index, video.next_k);
+            (due, due, Due::Video(index))
+        });
+        let n = self.sound.next_mix();
+        let sound_starts = self.job.start.plus(samples(n * AAC_FRAME_SAMPLES));
+        // The last frame reaches beyond the stop, where nothing needs to be waited for.
+        let sound_ends = self.job.start.plus(frame_end(n)).min(stop);
+        videos
+            .chain([(sound_starts, sound_ends, Due::Sound)])
+            .filter(|(starts, ..)| *starts < stop)
+            .map(|(_, due, what)| (due, what))
+            .min()
+    }
+
+    fn due(&self, index: usize, k: u64) -> MediaTime {
+        self.job
+            .start
+            .plus(self.job.encoders[index].fps.frame_time(k))
+    }
+
+    fn compose_frame(
+        &mut self,
+        index: usize,
+        due: MediaTime,
+        out: &mut Vec<FromWorker>,
+    ) -> Result<(), WorkerError> {
+        let half = self.job.encoders[index].fps.frame_time(1) / 2;
+        self.stage.advance(due, due.plus(half))?;
+        let sends = self.videos[index].next_k >= self.videos[index].send_from;
+        if sends {
+            let requests = self.stage.keyframe_requests(due);
+            out.extend(
+                requests
+                    .into_iter()
+                    .map(|(track, layer)| FromWorker::KeyframeRequest { track, layer }),
+            );
+            self.draw_and_encode(index, (due, half), out)?;
+        }
+        self.videos[index].next_k += 1;
+        self.composed_until = self.composed_until.max(due);
+        Ok(())
+    }
+
+    fn draw_and_encode(
+        &mut self,
+        index: usize,
+        at: (MediaTime, Duration),
+        out: &mut Vec<FromWorker>,
+    ) -> Result<(), WorkerError> {
+        let canvas = canvas_of(&self.job.encoders[index]);
+        let scene = self.stage.scene(&self.job.layout, canvas, at);
+        self.wish_heights(index, &scene, out);
+        let video = &mut self.videos[index];
+        let scene = scene.into_iter().map(|s| (s.slot, s.picture)).collect();
+        let changed = video.output.draw(scene);
+        self.stats.frames_composed += u64::from(changed);
+        self.stats.frames_repeated += u64::from(!changed);
+        let k = video.next_k;
+        let coded = video.output.encode(k, changed)?;
+        let encoder = index as u8;
+        out.push(FromWorker::Video(VideoUnit {
+            encoder,
+            k,
+            keyframe: coded.keyframe,
+            data: coded.data,
+        }));
+        if let Some(jpeg) = video.output.thumbnail(k) {
+            out.push(FromWorker::Thumbnail { encoder, k, jpeg });
+        }
+        Ok(())
+    }
+
+    /// Tells how tall each track is shown, where that changed.
+    fn wish_heights(&mut self, index: usize, scene: &[Shown], out: &mut Vec<FromWorker>) {
+        let heights: BTreeMap<TrackId, u16> = scene
+            .iter()
+            .filter_map(|shown| Some((shown.track?, shown.slot.rect.height as u16)))
+            .collect();
+        if heights == self.videos[index].heights {
+            return;
+        }
+        self.videos[index].heights = heights;
+        let mut wishes: BTreeMap<TrackId, u16> = BTreeMap::new();
+        for (track, height) in self.videos.iter().flat_map(|video| &video.heights) {
+            let wish = wishes.entry(*track).or_default();
+            *wish = (*wish).max(*height);
+        }
+        for (&track, &height) in &wishes {
+            if self.wishes.get(&track) != Some(&height) {
+                out.push(FromWorker::HeightWish { track, height });
+            }
+        }
+        self.wishes = wishes;
+    }
+
+    /// Checkpoint and statistics, each at its interval.
+    fn report(&mut self, out: &mut Vec<FromWorker>) {
+        if self.ended {
+            return;
+        }
+        if self.watermark.since(self.last_checkpoint) >= CHECKPOINT_INTERVAL {
+            self.last_checkpoint = self.watermark;
+            self.stage.tidy(self.composed_until);
+            out.push(FromWorker::Checkpoint(self.checkpoint()));
+        }
+        if self.watermark.since(self.last_stats) >= STATS_INTERVAL {
+            self.last_stats = self.watermark;
+            out.push(FromWorker::Stats(self.stats()));
+        }
+    }
+
+    fn checkpoint(&self) -> Checkpoint {
+        let state = State {
+            next_k: self.videos.iter().map(|video| video.next_k).collect(),
+            next_mix: self.sound.next_mix(),
+            stage: self.stage.state(),
+            mixer: self.sound.mixer().state(),
+        };
+        let needed = [self.stage.read_from(), self.sound.mixer().read_from()];
+        Checkpoint {
+            read_from: needed
+                .into_iter()
+                .flatten()
+                .fold(self.next_seq, JournalSeq::min),
+            state_at: self.next_seq,
+            state: postcard::to_allocvec(&state)
+                .expect("plain values always serialize")
+                .into(),
+        }
+    }
+
+    /// Counters so far; CPU time is for the shell to fill in.
+    fn stats(&self) -> WorkerStats {
+        let (pictures, sound) = (self.stage.counts(), self.sound.mixer().counts());
+        let behind = self.watermark.since(self.composed_until).as_millis();
+        WorkerStats {
+            units_decoded: pictures.decoded + sound.decoded,
+            units_late: pictures.late + sound.late,
+            units_damaged: pictures.damaged + sound.damaged,
+            behind_ms: u32::try_from(behind).unwrap_or(u32::MAX),
+            ..self.stats
+        }
+    }
+
+    fn end(&mut self, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
+        if self.ended {
+            return Ok(());
+        }
+        self.ended = true;
+        let mut coded = Vec::new();
+        self.sound.drain(self.sound.next_mix(), &mut coded)?;
+        out.extend(coded.into_iter().map(audio_message));
+        out.push(FromWorker::Stats(self.stats()));
+        out.push(FromWorker::Ended);
+        Ok(())
+    }
+}
+
+fn audio_message((n, data): (u64, Bytes)) -> FromWorker {
+    FromWorker::Audio { n, data }
+}
+
+/// How long `count` samples last.
+fn samples(count: u64) -> Duration {
+    let nanos = u128::from(count) * 1_000_000_000 / u128::from(AUDIO_SAMPLE_RATE);
+    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+}
+
+/// When AAC frame `n` is over.
+fn frame_end(n: u64) -> Duration {
+    samples((n + 1) * AAC_FRAME_SAMPLES)
+}

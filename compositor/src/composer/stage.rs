@@ -1,0 +1,359 @@
+//! Who is on the stage and what is to be seen of each, frame by frame.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use compositor_core::access_unit::{AccessUnit, MediaKind};
+use compositor_core::id::{Layer, ParticipantId, TrackId};
+use compositor_core::journal::JournalSeq;
+use compositor_core::layout::{Candidate, Canvas, LayoutSpec, Slot, layout};
+use compositor_core::roster::{Publisher, Roster, RosterChange, Track};
+use compositor_core::time::MediaTime;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::track::{Counts, TrackState, VideoTrack};
+use crate::codec::CodecError;
+use crate::codec::picture::Picture;
+use crate::raster::placeholder::placeholder;
+
+/// A keyframe is asked for when a track shows no picture for this long after it was published.
+const PICTURE_PATIENCE: Duration = Duration::from_secs(1);
+
+/// Units of a track that the roster does not name are kept for so long.
+const UNPUBLISHED_KEEP: Duration = Duration::from_secs(10);
+
+/// Publishers above 1080p take part with their sound only; coded heights may be rounded up to whole macroblocks.
+const LONG_SIDE_MAX: u16 = 1920;
+const SHORT_SIDE_MAX: u16 = 1088;
+
+/// Placeholders that are kept; a few per publisher and canvas.
+const PLACEHOLDERS_MAX: usize = 64;
+
+/// A slot, what it shows, and of which track that is (also when it shows a placeholder for it).
+#[derive(Debug)]
+pub(super) struct Shown {
+    pub(super) slot: Slot,
+    pub(super) picture: Arc<Picture>,
+    pub(super) track: Option<TrackId>,
+}
+
+/// What a successor must know of the stage.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub(super) struct StageState {
+    roster: Roster,
+    pending: Vec<(MediaTime, RosterChange)>,
+    tracks: Vec<(TrackId, TrackState)>,
+}
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct PlaceholderKey {
+    participant: ParticipantId,
+    user_id: String,
+    width: u32,
+    height: u32,
+}
+
+/// The publishers and their video tracks.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    roster: Roster,
+    /// Whether any roster record was seen.
+    opened: bool,
+    /// Changes that are not due yet.
+    pending: VecDeque<(MediaTime, RosterChange)>,
+    tracks: BTreeMap<TrackId, VideoTrack>,
+    placeholders: BTreeMap<PlaceholderKey, Arc<Picture>>,
+    /// Of tracks that are gone.
+    past_counts: Counts,
+}
+
+impl Stage {
+    /// Continues a predecessor's stage, the next frame of which is due at `now`.
+    pub(super) fn restored(state: StageState, now: MediaTime) -> Self {
+        let mut stage = Self {
+            roster: state.roster,
+            opened: true,
+            pending: state.pending.into(),
+            tracks: state
+                .tracks
+                .into_iter()
+                .map(|(id, track)| (id, VideoTrack::new(Some(track))))
+                .collect(),
+            ..Self::default()
+        };
+        stage.follow_roster(now);
+        stage
+    }
+
+    pub(super) fn state(&self) -> StageState {
+        StageState {
+            roster: self.roster.clone(),
+            pending: self.pending.iter().cloned().collect(),
+            tracks: self
+                .tracks
+                .iter()
+                .map(|(id, track)| (*id, track.state()))
+                .collect(),
+        }
+    }
+
+    /// Takes an access unit of a video track.
+    pub(super) fn push(&mut self, seq: JournalSeq, unit: AccessUnit) {
+        self.tracks
+            .entry(unit.track)
+            .or_insert_with(|| VideoTrack::new(None))
+            .push(seq, unit);
+    }
+
+    /// Takes a change that was journaled at `time`; the first one says who was there from the beginning.
+    pub(super) fn change(&mut self, time: MediaTime, change: RosterChange) {
+        let time = if self.opened { time } else { MediaTime(0) };
+        self.opened = true;
+        self.pending.push_back((time, change));
+    }
+
+    /// Shows `layer` of `track` from its next keyframe after record `since` on.
+    pub(super) fn choose(&mut self, track: TrackId, layer: Layer, since: JournalSeq) {
+        self.tracks
+            .entry(track)
+            .or_insert_with(|| VideoTrack::new(None))
+            .choose(layer, since);
+    }
+
+    /// Applies what is due at `due` and decodes what is due at `horizon`.
+    pub(super) fn advance(&mut self, due: MediaTime, horizon: MediaTime) -> Result<(), CodecError> {
+        let mut changed = false;
+        while self.pending.front().is_some_and(|(time, _)| *time <= due) {
+            if let Some((_, change)) = self.pending.pop_front() {
+                self.roster.apply(change);
+                changed = true;
+            }
+        }
+        if changed {
+            self.follow_roster(due);
+        }
+        let mut published: Vec<_> = self
+            .tracks
+            .values_mut()
+            .filter(|track| track.is_published())
+            .collect();
+        published
+            .par_iter_mut()
+            .try_for_each(|track| track.advance(horizon))
+    }
+
+    fn follow_roster(&mut self, now: MediaTime) {
+        let mut gone: Vec<TrackId> = self
+            .tracks
+            .iter()
+            .filter(|(_, track)| track.is_published())
+            .map(|(id, _)| *id)
+            .collect();
+        for publisher in self.roster.publishers() {
+            let large = is_too_large(publisher);
+            for track in publisher.tracks.iter().filter(|track| is_video(track)) {
+                if large {
+                    continue;
+                }
+                gone.retain(|id| *id != track.id);
+                let known = self
+                    .tracks
+                    .entry(track.id)
+                    .or_insert_with(|| VideoTrack::new(None));
+                known.publish(now);
+                known.set_sizes(&track.layers);
+                if track.stopped && publisher.connected {
+                    known.clear_pictures(now);
+                }
+            }
+        }
+        for id in gone {
+            if let Some(track) = self.tracks.remove(&id) {
+                self.past_counts = sum(self.past_counts, track.counts());
+            }
+        }
+    }
+
+    /// What a canvas shows at `due`; a picture may be off by `half` a frame.
+    pub(super) fn scene(
+        &mut self,
+        spec: &LayoutSpec,
+        canvas: Canvas,
+        (due, half): (MediaTime, Duration),
+    ) -> Vec<Shown> {
+        let seen: Vec<Seen> = self
+            .roster
+            .publishers()
+            .iter()
+            .map(|publisher| see(publisher, &mut self.tracks, (due, half)))
+            .collect();
+        let publishers = self.roster.publishers();
+        let candidates: Vec<Candidate<'_>> = publishers
+            .iter()
+            .zip(&seen)
+            .map(|(publisher, seen)| Candidate {
+                participant: &publisher.participant,
+                attributes: &publisher.attributes,
+                has_video: seen.has_video,
+                video_size: seen.size,
+            })
+            .collect();
+        let slots = layout(spec, canvas, &candidates);
+        let mut shown = Vec::with_capacity(slots.len());
+        for slot in slots {
+            let of = publishers
+                .iter()
+                .zip(&seen)
+                .find(|(publisher, _)| publisher.participant == slot.participant);
+            let Some((publisher, seen)) = of else {
+                continue;
+            };
+            let picture = seen
+                .picture
+                .clone()
+                .unwrap_or_else(|| placeholder_of(&mut self.placeholders, publisher, &slot));
+            shown.push(Shown {
+                slot,
+                picture,
+                track: seen.track,
+            });
+        }
+        shown
+    }
+
+    /// Keyframes to ask for at `now`.
+    pub(super) fn keyframe_requests(&mut self, now: MediaTime) -> Vec<(TrackId, Layer)> {
+        let mut requests = Vec::new();
+        for publisher in self.roster.publishers().iter().filter(|p| p.connected) {
+            let Some(video) = video_track(publisher).filter(|track| !track.stopped) else {
+                continue;
+            };
+            if let Some(track) = self.tracks.get_mut(&video.id)
+                && let Some(layer) = track.keyframe_request(now, PICTURE_PATIENCE)
+            {
+                requests.push((video.id, layer));
+            }
+        }
+        requests
+    }
+
+    /// Drops what nobody will ask for any more; once a second.
+    pub(super) fn tidy(&mut self, now: MediaTime) {
+        for track in self.tracks.values_mut().filter(|t| !t.is_published()) {
+            track.forget_before(now.minus(UNPUBLISHED_KEEP));
+        }
+        self.tracks
+            .retain(|_, track| track.is_published() || !track.is_idle());
+    }
+
+    /// The oldest record that a successor must feed.
+    pub(super) fn read_from(&self) -> Option<JournalSeq> {
+        self.tracks.values().filter_map(VideoTrack::read_from).min()
+    }
+
+    /// What became of all access units so far.
+    pub(super) fn counts(&self) -> Counts {
+        self.tracks
+            .values()
+            .map(VideoTrack::counts)
+            .fold(self.past_counts, sum)
+    }
+}
+
+/// What there is to see of a publisher.
+#[derive(Debug)]
+struct Seen {
+    has_video: bool,
+    size: Option<(u32, u32)>,
+    picture: Option<Arc<Picture>>,
+    track: Option<TrackId>,
+}
+
+fn see(
+    publisher: &Publisher,
+    tracks: &mut BTreeMap<TrackId, VideoTrack>,
+    (due, half): (MediaTime, Duration),
+) -> Seen {
+    let nothing = Seen {
+        has_video: false,
+        size: None,
+        picture: None,
+        track: None,
+    };
+    let Some(video) = video_track(publisher).filter(|_| !is_too_large(publisher)) else {
+        return nothing;
+    };
+    let picture = tracks
+        .get_mut(&video.id)
+        .and_then(|track| track.picture_at(due, half));
+    // Who is away for a moment is shown as last seen.
+    let has_video = if publisher.connected {
+        !video.stopped
+    } else {
+        picture.is_some()
+    };
+    if !has_video {
+        return nothing;
+    }
+    let largest = video.layers.iter().max_by_key(|size| size.height);
+    let size = largest.map(|size| (u32::from(size.width), u32::from(size.height)));
+    Seen {
+        has_video,
+        size: size.or(picture.as_ref().map(|p| (p.width(), p.height()))),
+        picture,
+        track: Some(video.id),
+    }
+}
+
+/// The track that stands for a publisher: the first that is not stopped, else the first.
+fn video_track(publisher: &Publisher) -> Option<&Track> {
+    let mut videos = publisher.tracks.iter().filter(|track| is_video(track));
+    let first = videos.clone().next();
+    videos.find(|track| !track.stopped).or(first)
+}
+
+fn is_video(track: &Track) -> bool {
+    track.codec.kind() == MediaKind::Video
+}
+
+fn is_too_large(publisher: &Publisher) -> bool {
+    let layers = publisher.tracks.iter().flat_map(|track| &track.layers);
+    layers.into_iter().any(|size| {
+        size.width.max(size.height) > LONG_SIDE_MAX || size.width.min(size.height) > SHORT_SIDE_MAX
+    })
+}
+
+fn placeholder_of(
+    known: &mut BTreeMap<PlaceholderKey, Arc<Picture>>,
+    publisher: &Publisher,
+    slot: &Slot,
+) -> Arc<Picture> {
+    let key = PlaceholderKey {
+        participant: publisher.participant.clone(),
+        user_id: publisher.user_id.clone(),
+        width: slot.rect.width,
+        height: slot.rect.height,
+    };
+    if known.len() > PLACEHOLDERS_MAX {
+        known.clear();
+    }
+    let make = || {
+        Arc::new(placeholder(
+            &publisher.participant,
+            &publisher.user_id,
+            slot.rect.width,
+            slot.rect.height,
+        ))
+    };
+    Arc::clone(known.entry(key).or_insert_with(make))
+}
+
+fn sum(a: Counts, b: Counts) -> Counts {
+    Counts {
+        decoded: a.decoded + b.decoded,
+        late: a.late + b.late,
+        damaged: a.damaged + b.damaged,
+    }
+}

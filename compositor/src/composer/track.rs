@@ -1,0 +1,367 @@
+//! One video track: access units that wait, layer by layer, and the pictures decoded of the chosen one.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use compositor_core::access_unit::{AccessUnit, Codec};
+use compositor_core::id::Layer;
+use compositor_core::journal::JournalSeq;
+use compositor_core::roster::LayerSize;
+use compositor_core::time::MediaTime;
+use serde::{Deserialize, Serialize};
+
+use super::back_off::BackOff;
+use crate::codec::CodecError;
+use crate::codec::picture::Picture;
+use crate::codec::video::{TimedPicture, VideoDecoder};
+
+/// Units that wait per layer: more than 10 s at 60 fps, the longest a keyframe may lie back.
+const QUEUE_MAX: usize = 1024;
+
+/// Decoded pictures that are kept for frames still to come.
+const PICTURES_MAX: usize = 8;
+
+/// A decoder that starts may keep back this many pictures to reorder them.
+const REORDER_MAX: u32 = 4;
+
+/// A layer that brings nothing for so long is given up for another one with a keyframe.
+const STARVED: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+struct Unit {
+    seq: JournalSeq,
+    pts: MediaTime,
+    codec: Codec,
+    keyframe: bool,
+    discontinuity: bool,
+    data: Bytes,
+}
+
+/// A layer choice, effective from the first keyframe after `since`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Choice {
+    layer: Layer,
+    since: JournalSeq,
+}
+
+/// What a successor must know of a track.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(super) struct TrackState {
+    current: Option<Layer>,
+    choice: Option<Choice>,
+}
+
+/// What became of access units.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Counts {
+    pub(super) decoded: u64,
+    pub(super) late: u64,
+    pub(super) damaged: u64,
+}
+
+/// A video track from its first access unit on.
+#[derive(Debug)]
+pub(super) struct VideoTrack {
+    queues: BTreeMap<Layer, VecDeque<Unit>>,
+    sizes: Vec<LayerSize>,
+    current: Option<Layer>,
+    choice: Option<Choice>,
+    decoder: Option<VideoDecoder>,
+    /// The keyframe that the decoder's state goes back to.
+    keyframe: Option<JournalSeq>,
+    /// Nothing but a keyframe can be decoded.
+    broken: bool,
+    /// Units since the keyframe without an answer, while none has come; `None` once one has.
+    unanswered: Option<u32>,
+    pictures: VecDeque<TimedPicture>,
+    last_pts: MediaTime,
+    /// The latest horizon: a unit that comes later with an earlier PTS missed its frame.
+    fed_until: MediaTime,
+    /// Since when it is known to be published, or to need a picture again.
+    waiting_since: Option<MediaTime>,
+    requests: BackOff,
+    counts: Counts,
+}
+
+impl VideoTrack {
+    pub(super) fn new(state: Option<TrackState>) -> Self {
+        let state = state.unwrap_or(TrackState {
+            current: None,
+            choice: None,
+        });
+        Self {
+            queues: BTreeMap::new(),
+            sizes: Vec::new(),
+            current: state.current,
+            choice: state.choice,
+            decoder: None,
+            keyframe: None,
+            broken: false,
+            unanswered: None,
+            pictures: VecDeque::new(),
+            last_pts: MediaTime(0),
+            fed_until: MediaTime(0),
+            waiting_since: None,
+            requests: BackOff::new(),
+            counts: Counts::default(),
+        }
+    }
+
+    pub(super) fn state(&self) -> TrackState {
+        TrackState {
+            current: self.current,
+            choice: self.choice,
+        }
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    pub(super) fn push(&mut self, seq: JournalSeq, unit: AccessUnit) {
+        let queue = self.queues.entry(unit.layer).or_default();
+        let mut discontinuity = unit.discontinuity;
+        if queue.len() == QUEUE_MAX {
+            queue.clear();
+            discontinuity = true;
+        }
+        queue.push_back(Unit {
+            seq,
+            pts: unit.pts,
+            codec: unit.codec,
+            keyframe: unit.keyframe,
+            discontinuity,
+            data: unit.data,
+        });
+    }
+
+    /// Shows `layer` from its next keyframe on.
+    pub(super) fn choose(&mut self, layer: Layer, since: JournalSeq) {
+        self.choice = (self.current != Some(layer)).then_some(Choice { layer, since });
+        self.requests = BackOff::new();
+    }
+
+    pub(super) fn set_sizes(&mut self, sizes: &[LayerSize]) {
+        self.sizes.clear();
+        self.sizes.extend_from_slice(sizes);
+    }
+
+    /// Forgets what was shown: the camera is off.
+    pub(super) fn clear_pictures(&mut self, now: MediaTime) {
+        self.pictures.clear();
+        self.waiting_since = Some(now);
+    }
+
+    /// The roster names it.
+    pub(super) fn publish(&mut self, now: MediaTime) {
+        self.waiting_since.get_or_insert(now);
+    }
+
+    /// Whether the roster has named it.
+    pub(super) fn is_published(&self) -> bool {
+        self.waiting_since.is_some()
+    }
+
+    /// Drops what waits from before `pts`.
+    pub(super) fn forget_before(&mut self, pts: MediaTime) {
+        for queue in self.queues.values_mut() {
+            while queue.front().is_some_and(|unit| unit.pts < pts) {
+                queue.pop_front();
+            }
+        }
+        self.queues.retain(|_, queue| !queue.is_empty());
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.queues.values().all(VecDeque::is_empty)
+    }
+
+    /// Decodes every unit with a PTS up to `horizon`.
+    pub(super) fn advance(&mut self, horizon: MediaTime) -> Result<(), CodecError> {
+        loop {
+            let switch = self.next_switch(horizon);
+            let until = switch.as_ref().map_or(JournalSeq(u64::MAX), |s| s.1);
+            self.feed_current(horizon, until)?;
+            let Some((layer, keyframe)) = switch else {
+                break;
+            };
+            self.current = Some(layer);
+            if self.choice.is_some_and(|choice| choice.layer == layer) {
+                self.choice = None;
+            }
+            self.broken = true;
+            if let Some(queue) = self.queues.get_mut(&layer) {
+                while queue.front().is_some_and(|unit| unit.seq < keyframe) {
+                    queue.pop_front();
+                }
+            }
+        }
+        let current = self.current;
+        for (_, queue) in self
+            .queues
+            .iter_mut()
+            .filter(|(layer, _)| Some(**layer) != current)
+        {
+            while queue.front().is_some_and(|unit| unit.pts <= horizon) {
+                queue.pop_front();
+            }
+        }
+        self.fed_until = self.fed_until.max(horizon);
+        Ok(())
+    }
+
+    /// The layer to go over to within `horizon`, and the keyframe at which to do it.
+    fn next_switch(&self, horizon: MediaTime) -> Option<(Layer, JournalSeq)> {
+        let keyframe_of = |layer: Layer, since: JournalSeq| {
+            let due = self
+                .queues
+                .get(&layer)?
+                .iter()
+                .take_while(|unit| unit.pts <= horizon);
+            let keyframe = due
+                .into_iter()
+                .find(|unit| unit.keyframe && unit.seq >= since)?;
+            Some((layer, keyframe.seq))
+        };
+        if let Some(choice) = self.choice
+            && let Some(switch) = keyframe_of(choice.layer, choice.since)
+        {
+            return Some(switch);
+        }
+        let starved = self.current.is_none() || horizon.since(self.last_pts) > STARVED;
+        if !starved
+            || self
+                .current
+                .is_some_and(|layer| self.has_due(layer, horizon))
+        {
+            return None;
+        }
+        let others = self
+            .queues
+            .keys()
+            .filter(|layer| Some(**layer) != self.current);
+        others
+            .filter_map(|layer| keyframe_of(*layer, JournalSeq(0)))
+            .min_by_key(|(layer, _)| (self.height_of(*layer), *layer))
+    }
+
+    fn has_due(&self, layer: Layer, horizon: MediaTime) -> bool {
+        let queue = self.queues.get(&layer);
+        queue.is_some_and(|queue| queue.front().is_some_and(|unit| unit.pts <= horizon))
+    }
+
+    /// Layers of unknown size come last.
+    fn height_of(&self, layer: Layer) -> u16 {
+        let known = self.sizes.iter().find(|size| size.layer == layer);
+        known.map_or(u16::MAX, |size| size.height)
+    }
+
+    /// Feeds units of the current layer that are due and stand before `until` in the journal.
+    fn feed_current(&mut self, horizon: MediaTime, until: JournalSeq) -> Result<(), CodecError> {
+        let Some(current) = self.current else {
+            return Ok(());
+        };
+        while let Some(queue) = self.queues.get_mut(&current)
+            && queue
+                .front()
+                .is_some_and(|unit| unit.pts <= horizon && unit.seq < until)
+            && let Some(unit) = queue.pop_front()
+        {
+            self.feed(unit)?;
+        }
+        Ok(())
+    }
+
+    fn feed(&mut self, unit: Unit) -> Result<(), CodecError> {
+        self.counts.late += u64::from(unit.pts <= self.fed_until);
+        self.last_pts = self.last_pts.max(unit.pts);
+        if unit.keyframe {
+            self.broken = false;
+            self.unanswered = Some(0);
+            self.keyframe = Some(unit.seq);
+        } else if unit.discontinuity || self.keyframe.is_none() {
+            self.broken = true;
+        }
+        if self.broken {
+            self.counts.damaged += u64::from(self.keyframe.is_some());
+            return Ok(());
+        }
+        let decoder = match &mut self.decoder {
+            Some(decoder) if decoder.codec() == unit.codec => decoder,
+            other => other.insert(VideoDecoder::new(unit.codec)?),
+        };
+        self.counts.decoded += 1;
+        let answered = decoder.decode(unit.pts, unit.data, &mut self.pictures);
+        while self.pictures.len() > PICTURES_MAX {
+            self.pictures.pop_front();
+        }
+        self.unanswered = match (answered, self.unanswered) {
+            (true, _) => {
+                self.requests = BackOff::new();
+                None
+            }
+            (false, Some(count)) if count < REORDER_MAX => Some(count + 1),
+            (false, _) => {
+                self.broken = true;
+                self.counts.damaged += 1;
+                None
+            }
+        };
+        Ok(())
+    }
+
+    /// The picture for a frame due at `due`: the nearest within `half` a frame, else the last one.
+    pub(super) fn picture_at(&mut self, due: MediaTime, half: Duration) -> Option<Arc<Picture>> {
+        let (from, to) = (due.minus(half), due.plus(half));
+        let near = self
+            .pictures
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| p.pts >= from && p.pts <= to);
+        let nearest = near
+            .min_by_key(|(_, p)| p.pts.0.abs_diff(due.0))
+            .map(|(index, _)| index);
+        let index = nearest.or_else(|| {
+            // What is for later than this frame was decoded for an encoder with longer frames.
+            let past = self.pictures.iter().rposition(|p| p.pts <= to);
+            past.or((!self.pictures.is_empty()).then_some(0))
+        })?;
+        self.pictures.drain(..index);
+        self.pictures.front().map(|p| Arc::clone(&p.picture))
+    }
+
+    /// Whether there is a picture to show.
+    pub(super) fn has_picture(&self) -> bool {
+        !self.pictures.is_empty()
+    }
+
+    /// The layer of which to ask for a keyframe now, if that is needed.
+    pub(super) fn keyframe_request(&mut self, now: MediaTime, patience: Duration) -> Option<Layer> {
+        let layer = if let Some(choice) = self.choice {
+            choice.layer
+        } else if self.broken || (!self.has_picture() && self.is_overdue(now, patience)) {
+            let smallest = self.sizes.iter().min_by_key(|size| size.height);
+            self.current
+                .or(smallest.map(|size| size.layer))
+                .unwrap_or_default()
+        } else {
+            return None;
+        };
+        self.requests.try_at(now).then_some(layer)
+    }
+
+    fn is_overdue(&self, now: MediaTime, patience: Duration) -> bool {
+        self.waiting_since
+            .is_some_and(|since| now >= since.plus(patience))
+    }
+
+    /// The oldest record that a successor must feed: the keyframe of what is shown, and what waits.
+    pub(super) fn read_from(&self) -> Option<JournalSeq> {
+        let waiting = self.queues.values().filter_map(|queue| queue.front());
+        let keyframe = self.keyframe.filter(|_| self.has_picture());
+        waiting.map(|unit| unit.seq).chain(keyframe).min()
+    }
+}
