@@ -13,3 +13,29 @@ pub fn error_chain(error: &dyn Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("the segment {number} was not uploaded")]
+    struct Outer {
+        number: u32,
+        #[source]
+        source: std::fmt::Error,
+    }
+
+    #[test]
+    fn every_cause_is_named_once() {
+        let error = Outer {
+            number: 3,
+            source: std::fmt::Error,
+        };
+        let cause = std::fmt::Error.to_string();
+        assert_eq!(
+            error_chain(&error),
+            format!("the segment 3 was not uploaded: {cause}")
+        );
+    }
+}

@@ -92,3 +92,75 @@ impl Roster {
         &self.publishers
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn publisher(id: &str, arrival: u32) -> Publisher {
+        Publisher {
+            participant: ParticipantId::new(id),
+            user_id: String::new(),
+            attributes: BTreeMap::new(),
+            arrival,
+            connected: true,
+            tracks: Vec::new(),
+        }
+    }
+
+    #[track_caller]
+    fn check(changes: Vec<RosterChange>, expected: &[&str]) -> Roster {
+        let mut roster = Roster::default();
+        for change in changes {
+            roster.apply(change);
+        }
+        let order: Vec<_> = roster
+            .publishers()
+            .iter()
+            .map(|p| p.participant.as_str())
+            .collect();
+        assert_eq!(order, expected);
+        roster
+    }
+
+    #[test]
+    fn who_returns_keeps_the_place_and_brings_news() {
+        let returned = Publisher {
+            connected: false,
+            ..publisher("a", 0)
+        };
+        let roster = check(
+            vec![
+                RosterChange::Updated(publisher("a", 0)),
+                RosterChange::Updated(publisher("b", 1)),
+                RosterChange::Removed(ParticipantId::new("a")),
+                RosterChange::Updated(returned),
+            ],
+            &["a", "b"],
+        );
+        assert!(!roster.publishers()[0].connected);
+    }
+
+    #[test]
+    fn an_update_replaces_and_a_snapshot_replaces_everything() {
+        check(
+            vec![
+                RosterChange::Updated(publisher("a", 0)),
+                RosterChange::Updated(publisher("a", 0)),
+                RosterChange::Snapshot(vec![publisher("c", 2), publisher("b", 1)]),
+            ],
+            &["b", "c"],
+        );
+    }
+
+    #[test]
+    fn removing_a_stranger_changes_nothing() {
+        check(
+            vec![
+                RosterChange::Updated(publisher("a", 0)),
+                RosterChange::Removed(ParticipantId::new("b")),
+            ],
+            &["a"],
+        );
+    }
+}

@@ -90,7 +90,7 @@ impl Sheet {
                 video_size: Some(size),
             })
             .collect();
-        writeln!(self.0, "{title}").unwrap();
+        writeln!(self.0, "{title}").expect("a string takes everything");
         for slot in layout(spec, canvas, &candidates) {
             let rect = slot.rect;
             let place = format!("{}x{}+{}+{}", rect.width, rect.height, rect.x, rect.y);
@@ -99,7 +99,7 @@ impl Sheet {
                 "  {} {place} {:?}",
                 slot.participant, slot.fill_mode
             )
-            .unwrap();
+            .expect("a string takes everything");
         }
     }
 }

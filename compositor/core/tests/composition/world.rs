@@ -33,7 +33,8 @@ impl World {
     /// Starts a composition; returns its first outputs too.
     pub(crate) fn start(kinds: &[DestinationKind]) -> (Self, Vec<String>) {
         let destinations = kinds.iter().map(|kind| (id(*kind), *kind)).collect();
-        let spec = StartSpec::new(CompositionId::new("c"), destinations, 1).unwrap();
+        let spec = StartSpec::new(CompositionId::new("c"), destinations, 1)
+            .expect("the tests start what is allowed");
         let composition = Composition::new(spec, START, wall(WALL_AT_ZERO, START));
         let mut world = Self {
             composition,
