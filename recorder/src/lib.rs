@@ -13,15 +13,20 @@ pub mod metadata;
 pub mod mux;
 pub mod playlist;
 mod recording;
+mod recover;
 mod rfc3339;
 mod s3;
 pub mod segmenter;
+mod spool;
+pub mod upload_queue;
 
 pub use h264::codec_string as h264_codec_string;
 pub use recording::{
     Recording, RecordingClosed, RecordingError, RecordingEvent, RecordingOutcome, RecordingSpec,
     Rejection, RenditionSpec, Thumbnails, WallClock,
 };
+pub use recover::{Recovery, recover};
 pub use s3::{
     Confirmation, ObjectStore, PutObject, StoreConfig, StoreCredentials, StoreError, StoreFault,
 };
+pub use spool::SpoolError;

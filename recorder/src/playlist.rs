@@ -266,7 +266,7 @@ mod tests {
             fps,
             segment_frames: 13,
         };
-        let segments = 24 * 3600 * 7 / 13;
+        let segments = 24u32 * 3600 * 7 / 13;
         let text = playlist.render((0..segments).map(|_| 13), true);
         let micros: u64 = text
             .lines()

@@ -23,6 +23,9 @@ pub struct AudioConfig {
 }
 
 impl AudioConfig {
+    /// Longest raw frame that ADTS can carry.
+    pub const FRAME_BYTES_MAX: usize = ADTS_FRAME_BYTES_MAX - ADTS_HEADER_BYTES;
+
     /// The sound of every composition: AAC-LC, 48 kHz, stereo.
     pub fn of_compositions() -> Self {
         Self::parse(&AAC_AUDIO_SPECIFIC_CONFIG).expect("our own AudioSpecificConfig is well formed")

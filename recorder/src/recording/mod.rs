@@ -1,5 +1,9 @@
 //! One recording: access units in, objects in a bucket out.
 
+mod actor;
+mod error_chain;
+mod event_queue;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,6 +19,9 @@ use tokio::sync::mpsc;
 use crate::key_layout::KeyLayout;
 use crate::limits::{COMMANDS_MAX, EVENTS_MAX, SPOOL_BYTES_MAX};
 use crate::s3::ObjectStore;
+use crate::spool::{Spool, SpoolError};
+
+use actor::Actor;
 
 /// What to record, and where.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -188,37 +195,40 @@ impl Recording {
         store: ObjectStore,
         clock: WallClock,
     ) -> Result<(Self, mpsc::Receiver<RecordingEvent>), RecordingError> {
-        let (commands, command_rx) = mpsc::channel(COMMANDS_MAX);
-        let (event_tx, events) = mpsc::channel(EVENTS_MAX);
-        let _ = (spec, store, clock, command_rx, event_tx);
-        Ok((
-            Self {
-                commands,
-                next_video: 0,
-                next_audio: 0,
-            },
-            events,
-        ))
+        let started_at = clock.now();
+        let spool = blocking(move || Spool::begin(spec, started_at)).await?;
+        Ok(Self::run(spool, store, clock))
     }
 
     /// Continues the recording whose process died: what is left is uploaded, and units are taken from
-    /// [`Self::next_video`] and [`Self::next_audio`] on.
+    /// [`Self::next_video`] and [`Self::next_audio`] on. A recording that was finished takes no more.
     pub async fn resume(
         spool_dir: PathBuf,
         store: ObjectStore,
         clock: WallClock,
     ) -> Result<(Self, mpsc::Receiver<RecordingEvent>), RecordingError> {
+        let spool = blocking(move || Spool::resume(&spool_dir)).await?;
+        Ok(Self::run(spool, store, clock))
+    }
+
+    fn run(
+        spool: Spool,
+        store: ObjectStore,
+        clock: WallClock,
+    ) -> (Self, mpsc::Receiver<RecordingEvent>) {
         let (commands, command_rx) = mpsc::channel(COMMANDS_MAX);
         let (event_tx, events) = mpsc::channel(EVENTS_MAX);
-        let _ = (spool_dir, store, clock, command_rx, event_tx);
-        Ok((
+        let (next_video, next_audio) = (spool.next_video(), spool.next_audio());
+        let intake = (!spool.is_closed()).then_some((command_rx, clock));
+        tokio::spawn(Actor::new(spool, store, intake, event_tx).run());
+        (
             Self {
                 commands,
-                next_video: 0,
-                next_audio: 0,
+                next_video,
+                next_audio,
             },
             events,
-        ))
+        )
     }
 
     /// The H.264 frame that was expected next when the handle was made.
@@ -276,9 +286,26 @@ pub struct RecordingClosed;
 /// Why a recording cannot begin or continue.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordingError {
-    /// The spool folder cannot be used.
+    /// The spool cannot be used.
     #[error("the spool of the recording cannot be opened")]
-    Spool(#[source] std::io::Error),
+    Spool(#[from] SpoolError),
+    /// The thread that worked on the spool died.
+    #[error("the recording was interrupted")]
+    Interrupted(#[from] tokio::task::JoinError),
+}
+
+/// Uploads what is left in a spool that takes no more units.
+pub(crate) fn drain(spool: Spool, store: ObjectStore) -> mpsc::Receiver<RecordingEvent> {
+    let (event_tx, events) = mpsc::channel(EVENTS_MAX);
+    tokio::spawn(Actor::new(spool, store, None, event_tx).run());
+    events
+}
+
+/// Runs file work on a thread that may block.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, SpoolError> + Send + 'static,
+) -> Result<T, RecordingError> {
+    Ok(tokio::task::spawn_blocking(work).await??)
 }
 
 fn spool_bytes_max() -> u64 {

@@ -1,0 +1,72 @@
+//! At the start of the server: recordings whose process died are finished.
+
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+
+use crate::recording::{
+    RecordingError, RecordingEvent, RecordingOutcome, RecordingSpec, blocking, drain,
+};
+use crate::s3::ObjectStore;
+use crate::spool::{Spool, SpoolError};
+
+/// A recording that is being finished.
+#[derive(Debug)]
+pub struct Recovery {
+    /// Which one.
+    pub spec: RecordingSpec,
+    /// How it goes; ends with [`RecordingEvent::Finished`]. May be dropped: uploading goes on.
+    pub events: mpsc::Receiver<RecordingEvent>,
+}
+
+/// Seals every spool in `spool_root` that no recording works on, and uploads in the background what is left, with a VOD
+/// playlist and a closing document. A recording whose end was not decided before its process died ends with `outcome`. One
+/// damaged spool does not keep the others from being finished.
+pub async fn recover(
+    spool_root: &Path,
+    store: &ObjectStore,
+    outcome: RecordingOutcome,
+) -> Result<Vec<Result<Recovery, RecordingError>>, RecordingError> {
+    let root = spool_root.to_owned();
+    let mut recoveries = Vec::new();
+    for dir in blocking(move || spools_in(&root)).await? {
+        let outcome = outcome.clone();
+        let sealed = blocking(move || {
+            let mut spool = Spool::resume(&dir)?;
+            spool.close_abandoned(outcome)?;
+            Ok(spool)
+        });
+        match sealed.await {
+            Ok(spool) => {
+                let spec = spool.spec().clone();
+                let events = drain(spool, store.clone());
+                recoveries.push(Ok(Recovery { spec, events }));
+            }
+            Err(RecordingError::Spool(SpoolError::InUse { .. })) => {}
+            Err(error) => recoveries.push(Err(error)),
+        }
+    }
+    Ok(recoveries)
+}
+
+fn spools_in(root: &Path) -> Result<Vec<PathBuf>, SpoolError> {
+    let unreadable = |source| SpoolError::Io {
+        action: "read",
+        path: root.to_owned(),
+        source,
+    };
+    let entries = match std::fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let mut spools = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        if Spool::is_at(&path) {
+            spools.push(path);
+        }
+    }
+    spools.sort();
+    Ok(spools)
+}

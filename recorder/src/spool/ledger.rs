@@ -1,0 +1,166 @@
+//! The ledger of a spool: what became of each object. One JSON line per change, appended.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+
+use compositor_core::time::WallTime;
+use serde::{Deserialize, Serialize};
+
+use crate::key_layout::ObjectName;
+use crate::mux::Continuity;
+use crate::recording::RecordingOutcome;
+
+/// One line.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum Entry {
+    /// The object is in the spool, whole.
+    Pending {
+        object: ObjectName,
+        bytes: u64,
+        detail: Detail,
+    },
+    /// A PUT is about to be sent.
+    Uploading { object: ObjectName },
+    /// The object is in the bucket, and gone from the spool.
+    Done { object: ObjectName },
+    /// Nothing more will be recorded.
+    Closed {
+        outcome: RecordingOutcome,
+        ended_at: WallTime,
+    },
+}
+
+/// What only some objects have.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Detail {
+    /// Nothing.
+    None,
+    /// Of a segment.
+    Segment(SealedSegment),
+    /// Of a sequential thumbnail: the frame it shows.
+    Thumbnail { k: u64 },
+}
+
+/// What must be known of a segment when its units are gone.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct SealedSegment {
+    /// Which stretch of the frame grid it is; the same as its number unless there was a hole.
+    pub(crate) stretch: u64,
+    /// Video frames from its beginning to its end.
+    pub(crate) frames: u32,
+    /// The H.264 frame that follows its last.
+    pub(crate) next_video: u64,
+    /// The AAC frame that follows its last.
+    pub(crate) next_audio: u64,
+    /// Counters for the segment that follows.
+    pub(crate) continuity: Continuity,
+    /// Codec string of the pictures, where the segment has parameter sets.
+    pub(crate) codec: Option<String>,
+}
+
+/// What became of an object.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ObjectState {
+    /// In the spool.
+    Pending,
+    /// A PUT was sent; its outcome is not known.
+    Uploading,
+    /// In the bucket.
+    Done,
+}
+
+/// The file, open for appending.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    file: File,
+}
+
+impl Ledger {
+    /// Opens the ledger, made if missing, and reads what it holds. A torn last line is cut off.
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, Vec<Entry>)> {
+        let text = if path.exists() {
+            std::fs::read(path)?
+        } else {
+            Vec::new()
+        };
+        let whole = text
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let entries = text[..whole]
+            .split(|&byte| byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(serde_json::from_slice)
+            .collect::<Result<Vec<Entry>, _>>()?;
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        file.set_len(whole as u64)?;
+        Ok((Self { file }, entries))
+    }
+
+    /// Appends an entry.
+    pub(crate) fn append(&mut self, entry: &Entry) -> io::Result<()> {
+        let mut line = serde_json::to_vec(entry)?;
+        line.push(b'\n');
+        let before = self.file.metadata()?.len();
+        if let Err(error) = self.file.write_all(&line) {
+            self.file.set_len(before)?;
+            return Err(error);
+        }
+        Ok(())
+    }
+
+    /// Brings what was appended to the disk itself.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// The state of every object after all entries.
+pub(crate) fn states(entries: &[Entry]) -> BTreeMap<ObjectName, ObjectState> {
+    let mut states = BTreeMap::new();
+    for entry in entries {
+        match entry {
+            Entry::Pending { object, .. } => states.insert(*object, ObjectState::Pending),
+            Entry::Uploading { object } => states.insert(*object, ObjectState::Uploading),
+            Entry::Done { object } => states.insert(*object, ObjectState::Done),
+            Entry::Closed { .. } => None,
+        };
+    }
+    states
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_torn_line_is_as_if_it_was_never_written() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("ledger.jsonl");
+        let object = ObjectName::Segment(0);
+        let (mut ledger, _) = Ledger::open(&path).expect("opens");
+        let pending = Entry::Pending {
+            object,
+            bytes: 10,
+            detail: Detail::None,
+        };
+        ledger.append(&pending).expect("appends");
+        let first = std::fs::read(&path).expect("is there").len();
+        ledger
+            .append(&Entry::Uploading { object })
+            .expect("appends");
+        let whole = std::fs::read(&path).expect("is there");
+        for torn in first..whole.len() {
+            std::fs::write(&path, &whole[..torn]).expect("writes");
+            let (mut ledger, entries) = Ledger::open(&path).expect("opens");
+            assert_eq!(entries, [pending.clone()]);
+            ledger.append(&Entry::Done { object }).expect("appends");
+            let (_, entries) = Ledger::open(&path).expect("opens");
+            assert_eq!(states(&entries)[&object], ObjectState::Done);
+        }
+    }
+}

@@ -1,0 +1,470 @@
+//! The spool of one recording: a folder that holds everything that is not in the bucket yet, and survives SIGKILL at any
+//! moment. Blocking; the recording's task calls it from a blocking thread.
+//!
+//! ```text
+//! recording.json       the specification; the folder is a spool once this is there
+//! lock                 held while a process works on it
+//! ledger.jsonl         what became of each object
+//! open/<i>.units       access units of a segment that is not sealed, appended as they arrive
+//! objects/             sealed segments, thumbnails, documents, until they are uploaded
+//! ```
+//!
+//! A segment is sealed in this order: file, ledger, then its units go. So it is there once or can be made again, with the
+//! same bytes.
+
+mod error;
+mod ledger;
+mod open;
+mod seal;
+mod units;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use compositor_core::access_unit::MediaKind;
+use compositor_core::time::WallTime;
+
+use crate::key_layout::ObjectName;
+use crate::limits::UNIT_BYTES_MAX;
+use crate::metadata::{self, Closing};
+use crate::mux::{AudioConfig, Continuity};
+use crate::playlist::{RecordingPlaylist, Variant, multivariant};
+use crate::recording::{RecordingOutcome, RecordingSpec};
+use crate::segmenter::{Placement, Segmenter};
+
+use error::IoContext;
+use ledger::{Detail, Entry, Ledger};
+use units::{Unit, UnitFile, UnitKind};
+
+pub use error::SpoolError;
+
+/// What the sound adds to the bit rate, with ADTS and packet headers.
+const AUDIO_BANDWIDTH: u64 = 200_000;
+
+/// What has changed in a spool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum News {
+    /// An object is ready to be uploaded; a predecessor may have done so.
+    Added {
+        object: ObjectName,
+        bytes: u64,
+        unconfirmed: bool,
+    },
+    /// A predecessor has uploaded this object.
+    Restored(ObjectName),
+    /// There is a newer latest thumbnail.
+    LatestThumbnail,
+    /// The closing document is ready to be uploaded.
+    Closed {
+        object: ObjectName,
+        bytes: u64,
+        unconfirmed: bool,
+    },
+    /// The first access unit is on disk.
+    FirstUnit,
+    /// Access units are missing.
+    Hole {
+        kind: MediaKind,
+        expected: u64,
+        got: u64,
+    },
+}
+
+/// A segment whose content is settled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Segment {
+    frames: u32,
+    bytes: u64,
+}
+
+/// The spool of one recording; see the module.
+#[derive(Debug)]
+pub(crate) struct Spool {
+    spec: RecordingSpec,
+    started_at: WallTime,
+    ledger: Ledger,
+    segmenter: Segmenter,
+    open: BTreeMap<u64, UnitFile>,
+    segments: Vec<Segment>,
+    continuity: Continuity,
+    codec: Option<String>,
+    /// Objects that are in the spool, and how long they are.
+    objects: BTreeMap<ObjectName, u64>,
+    object_bytes: u64,
+    thumbnails: u64,
+    next_thumbnail_frame: u64,
+    closing: Option<(RecordingOutcome, WallTime)>,
+    has_units: bool,
+    has_closing_document: bool,
+    news: Vec<News>,
+    _lock: File,
+}
+
+impl Spool {
+    /// What is recorded.
+    pub(crate) fn spec(&self) -> &RecordingSpec {
+        &self.spec
+    }
+
+    /// The H.264 frame that is expected next.
+    pub(crate) fn next_video(&self) -> u64 {
+        self.segmenter.next_video()
+    }
+
+    /// The AAC frame that is expected next.
+    pub(crate) fn next_audio(&self) -> u64 {
+        self.segmenter.next_audio()
+    }
+
+    /// What has changed since the last call.
+    pub(crate) fn take_news(&mut self) -> Vec<News> {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Appends H.264 frame `k`, and seals the segment that it completes.
+    pub(crate) fn video(&mut self, k: u64, keyframe: bool, data: Bytes) -> Result<(), SpoolError> {
+        let kind = if keyframe {
+            UnitKind::Keyframe
+        } else {
+            UnitKind::Video
+        };
+        self.check_size(data.len(), UNIT_BYTES_MAX)?;
+        let placement = self.segmenter.video(k);
+        self.append(
+            MediaKind::Video,
+            placement,
+            Unit {
+                kind,
+                number: k,
+                data,
+            },
+        )
+    }
+
+    /// Appends raw AAC frame `n`, and seals the segment that it completes.
+    pub(crate) fn audio(&mut self, n: u64, data: Bytes) -> Result<(), SpoolError> {
+        self.check_size(data.len(), AudioConfig::FRAME_BYTES_MAX)?;
+        let placement = self.segmenter.audio(n);
+        self.append(
+            MediaKind::Audio,
+            placement,
+            Unit {
+                kind: UnitKind::Audio,
+                number: n,
+                data,
+            },
+        )
+    }
+
+    /// Stores the picture of frame `k`, unless it was stored before.
+    pub(crate) fn thumbnail(&mut self, k: u64, jpeg: &[u8]) -> Result<(), SpoolError> {
+        self.check_size(jpeg.len(), UNIT_BYTES_MAX)?;
+        if k < self.next_thumbnail_frame {
+            return Ok(());
+        }
+        self.next_thumbnail_frame = k + 1;
+        if self.spec.thumbnails.sequential {
+            let object = ObjectName::Thumbnail(self.thumbnails);
+            self.thumbnails += 1;
+            self.add_object(object, jpeg, Detail::Thumbnail { k })?;
+        }
+        if self.spec.thumbnails.latest {
+            let object = ObjectName::LatestThumbnail;
+            self.write_object(object, jpeg)?;
+            self.keep(object, jpeg.len() as u64);
+            self.news.push(News::LatestThumbnail);
+        }
+        Ok(())
+    }
+
+    /// Seals what is open and writes the closing document. Nothing can be appended afterwards.
+    pub(crate) fn close(
+        &mut self,
+        outcome: RecordingOutcome,
+        ended_at: WallTime,
+    ) -> Result<(), SpoolError> {
+        if self.closing.is_none() {
+            // First of all: what is sealed from here on cannot be continued.
+            let entry = Entry::Closed {
+                outcome: outcome.clone(),
+                ended_at,
+            };
+            self.write_ledger(&entry)?;
+            self.closing = Some((outcome, ended_at));
+        }
+        self.complete_closing()
+    }
+
+    /// As [`Self::close`], for a recording whose process died: it ended when its last frame ended.
+    pub(crate) fn close_abandoned(&mut self, outcome: RecordingOutcome) -> Result<(), SpoolError> {
+        let duration = self
+            .spec
+            .rendition
+            .fps
+            .frame_time(self.segmenter.next_video());
+        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
+        let ended_at = WallTime(self.started_at.0.saturating_add(micros));
+        self.close(outcome, ended_at)
+    }
+
+    /// A PUT of the object is about to be sent.
+    pub(crate) fn uploading(&mut self, object: ObjectName) -> Result<(), SpoolError> {
+        self.write_ledger(&Entry::Uploading { object })
+    }
+
+    /// The object is in the bucket.
+    pub(crate) fn uploaded(&mut self, object: ObjectName) -> Result<(), SpoolError> {
+        self.write_ledger(&Entry::Done { object })?;
+        self.object_bytes -= self.objects.remove(&object).unwrap_or(0);
+        let path = self.object_path(object);
+        std::fs::remove_file(&path).doing("remove", &path)
+    }
+
+    /// Brings open segments to the disk itself.
+    pub(crate) fn sync(&self) -> Result<(), SpoolError> {
+        self.open
+            .values()
+            .try_for_each(|file| file.sync().doing("sync", &self.spec.spool_dir))
+    }
+
+    /// Removes the folder: everything is in the bucket.
+    pub(crate) fn remove(&self) -> Result<(), SpoolError> {
+        let dir = &self.spec.spool_dir;
+        std::fs::remove_dir_all(dir).doing("remove", dir)
+    }
+
+    /// Whether nothing more will be recorded.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closing.is_some()
+    }
+
+    /// Length of the sealed segments.
+    pub(crate) fn duration(&self) -> Duration {
+        self.spec.rendition.fps.frame_time(self.frames())
+    }
+
+    /// Bytes on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        let open: u64 = self.open.values().map(UnitFile::bytes).sum();
+        open + self.object_bytes
+    }
+
+    /// The media playlist that names the oldest `segments` segments.
+    pub(crate) fn playlist(&self, segments: u64, ended: bool) -> String {
+        let RecordingSpec {
+            rendition,
+            segment_frames,
+            ..
+        } = &self.spec;
+        let playlist = RecordingPlaylist {
+            fps: rendition.fps,
+            segment_frames: *segment_frames,
+        };
+        let named = usize::try_from(segments)
+            .unwrap_or(usize::MAX)
+            .min(self.segments.len());
+        playlist.render(
+            self.segments[..named].iter().map(|segment| segment.frames),
+            ended,
+        )
+    }
+
+    /// The multivariant playlist; once the recording has ended, with the true peak bit rate.
+    pub(crate) fn multivariant(&self, ended: bool) -> String {
+        let rendition = &self.spec.rendition;
+        let fps = rendition.fps;
+        let rate = |bytes: u64, frames: u64| (bytes as f64 * 8.0 / fps.seconds(frames)) as u64;
+        let segments = self.segments.iter().filter(|segment| segment.frames > 0);
+        let peak = segments
+            .map(|it| rate(it.bytes, it.frames.into()))
+            .max()
+            .unwrap_or(0);
+        let planned = u64::from(rendition.bitrate) * 5 / 4 + AUDIO_BANDWIDTH;
+        let bytes: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
+        let is_measured = ended && self.frames() > 0;
+        let sound = AudioConfig::of_compositions().codec_string();
+        multivariant(&[Variant {
+            uri: format!("{}/playlist.m3u8", self.spec.key_layout().rendition()),
+            bandwidth: if is_measured { peak } else { peak.max(planned) },
+            average_bandwidth: is_measured.then(|| rate(bytes, self.frames())),
+            codecs: self.codec.as_ref().map(|codec| format!("{codec},{sound}")),
+            resolution: (rendition.width, rendition.height),
+            fps,
+        }])
+    }
+
+    /// Where an object is until it is uploaded.
+    pub(crate) fn object_path(&self, object: ObjectName) -> PathBuf {
+        let objects = self.spec.spool_dir.join("objects");
+        match object {
+            ObjectName::Started => objects.join("started.json"),
+            ObjectName::Segment(i) => objects.join(format!("{i}.ts")),
+            ObjectName::Thumbnail(j) => objects.join(format!("{j}.jpg")),
+            ObjectName::Ended => objects.join("ended.json"),
+            ObjectName::Failed => objects.join("failed.json"),
+            ObjectName::LatestThumbnail => objects.join("latest.jpg"),
+            ObjectName::Playlist => objects.join("playlist.m3u8"),
+            ObjectName::Multivariant => objects.join("multivariant.m3u8"),
+        }
+    }
+
+    fn append(
+        &mut self,
+        kind: MediaKind,
+        placement: Placement,
+        unit: Unit,
+    ) -> Result<(), SpoolError> {
+        let stretch = match placement {
+            Placement::Repeated => return Ok(()),
+            Placement::Segment(stretch) => stretch,
+            Placement::AfterHole { segment, expected } => {
+                self.news.push(News::Hole {
+                    kind,
+                    expected,
+                    got: unit.number,
+                });
+                segment
+            }
+        };
+        let bytes = self.bytes() + unit.record_bytes();
+        if bytes > self.spec.spool_bytes_max {
+            return Err(SpoolError::Full { bytes });
+        }
+        let path = self.units_path(stretch);
+        if !self.open.contains_key(&stretch) {
+            let (file, _) = UnitFile::open(&path).doing("open", &path)?;
+            self.open.insert(stretch, file);
+        }
+        let file = self.open.get_mut(&stretch).expect("it was just opened");
+        file.append(&unit).doing("append to", &path)?;
+        if !self.has_units {
+            self.has_units = true;
+            self.news.push(News::FirstUnit);
+        }
+        self.seal_complete()
+    }
+
+    fn check_size(&self, bytes: usize, bytes_max: usize) -> Result<(), SpoolError> {
+        if bytes > bytes_max {
+            Err(SpoolError::UnitTooLarge { bytes, bytes_max })
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Does what closing asks for, as far as it is not done yet.
+    fn complete_closing(&mut self) -> Result<(), SpoolError> {
+        let Some((outcome, ended_at)) = self.closing.clone() else {
+            return Ok(());
+        };
+        self.seal_rest()?;
+        let object = match outcome {
+            RecordingOutcome::Ended => ObjectName::Ended,
+            RecordingOutcome::Failed { .. } => ObjectName::Failed,
+        };
+        if self.has_closing_document {
+            return Ok(());
+        }
+        let duration_ms = u64::try_from(self.duration().as_millis()).unwrap_or(u64::MAX);
+        let closing = Closing {
+            ended_at,
+            outcome,
+            duration_ms,
+        };
+        let document = metadata::closed(&self.spec, self.started_at, &closing);
+        self.add_object(object, document.as_bytes(), Detail::None)
+    }
+
+    /// Writes an object that will be uploaded once, and enters it in the ledger.
+    fn add_object(
+        &mut self,
+        object: ObjectName,
+        content: &[u8],
+        detail: Detail,
+    ) -> Result<(), SpoolError> {
+        let bytes = content.len() as u64;
+        self.write_object(object, content)?;
+        self.write_ledger(&Entry::Pending {
+            object,
+            bytes,
+            detail,
+        })?;
+        self.ledger.sync().doing("sync", &self.spec.spool_dir)?;
+        self.announce(object, bytes, false);
+        Ok(())
+    }
+
+    /// An object is in the spool and shall be uploaded.
+    fn announce(&mut self, object: ObjectName, bytes: u64, unconfirmed: bool) {
+        self.keep(object, bytes);
+        let is_closing = matches!(object, ObjectName::Ended | ObjectName::Failed);
+        self.has_closing_document |= is_closing;
+        self.news.push(if is_closing {
+            News::Closed {
+                object,
+                bytes,
+                unconfirmed,
+            }
+        } else {
+            News::Added {
+                object,
+                bytes,
+                unconfirmed,
+            }
+        });
+    }
+
+    /// Counts an object that is in the spool.
+    fn keep(&mut self, object: ObjectName, bytes: u64) {
+        let before = self.objects.insert(object, bytes).unwrap_or(0);
+        self.object_bytes = self.object_bytes + bytes - before;
+    }
+
+    /// Writes the file of an object: under another name first, so that it is never there in part.
+    fn write_object(&self, object: ObjectName, content: &[u8]) -> Result<(), SpoolError> {
+        let bytes = self.bytes() + content.len() as u64;
+        // A sealed segment replaces its units, so it fits where they fitted.
+        if bytes > self.spec.spool_bytes_max && !matches!(object, ObjectName::Segment(_)) {
+            return Err(SpoolError::Full { bytes });
+        }
+        let path = self.object_path(object);
+        write_whole(&path, content).doing("write", &path)
+    }
+
+    fn write_ledger(&mut self, entry: &Entry) -> Result<(), SpoolError> {
+        self.ledger
+            .append(entry)
+            .doing("append to the ledger of", &self.spec.spool_dir)
+    }
+
+    fn units_path(&self, stretch: u64) -> PathBuf {
+        self.spec
+            .spool_dir
+            .join("open")
+            .join(format!("{stretch}.units"))
+    }
+
+    fn frames(&self) -> u64 {
+        self.segments
+            .iter()
+            .map(|segment| u64::from(segment.frames))
+            .sum()
+    }
+}
+
+/// Writes a file that is there whole or not at all, also after loss of power.
+fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let partial = path.with_extension("partial");
+    let mut file = File::create(&partial)?;
+    file.write_all(content)?;
+    file.sync_data()?;
+    std::fs::rename(&partial, path)?;
+    match path.parent() {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => Ok(()),
+    }
+}

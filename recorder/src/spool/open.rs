@@ -1,0 +1,235 @@
+//! Beginning a spool, and taking over one whose process died.
+
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use compositor_core::time::WallTime;
+use serde::{Deserialize, Serialize};
+
+use super::error::IoContext;
+use super::ledger::{self, Detail, Entry, Ledger, ObjectState, SealedSegment};
+use super::units::{UnitFile, UnitKind};
+use super::{News, Segment, Spool, SpoolError, write_whole};
+use crate::key_layout::ObjectName;
+use crate::metadata;
+use crate::mux::Continuity;
+use crate::recording::RecordingSpec;
+use crate::segmenter::Segmenter;
+
+const SPECIFICATION: &str = "recording.json";
+
+/// `recording.json`.
+#[derive(Debug, Serialize, Deserialize)]
+struct Specification {
+    spec: RecordingSpec,
+    started_at: WallTime,
+}
+
+impl Spool {
+    /// Begins a spool in a folder that holds none.
+    pub(crate) fn begin(spec: RecordingSpec, started_at: WallTime) -> Result<Self, SpoolError> {
+        let dir = spec.spool_dir.clone();
+        for folder in ["open", "objects"] {
+            let path = dir.join(folder);
+            std::fs::create_dir_all(&path).doing("create", &path)?;
+        }
+        let lock = lock(&dir)?;
+        let path = dir.join(SPECIFICATION);
+        if path.exists() {
+            return Err(SpoolError::Exists { dir });
+        }
+        let specification = Specification { spec, started_at };
+        let text = serde_json::to_vec(&specification)
+            .map_err(Into::into)
+            .doing("write", &path)?;
+        write_whole(&path, &text).doing("write", &path)?;
+        let (mut spool, _) = Self::empty(specification, lock)?;
+        spool.add_started()?;
+        Ok(spool)
+    }
+
+    /// Takes over the spool of a process that died. Its news begin with what the ledger says.
+    pub(crate) fn resume(dir: &Path) -> Result<Self, SpoolError> {
+        let path = dir.join(SPECIFICATION);
+        let text = std::fs::read(&path).doing("read", &path)?;
+        let lock = lock(dir)?;
+        let mut specification: Specification = serde_json::from_slice(&text)
+            .map_err(Into::into)
+            .doing("understand", &path)?;
+        specification.spec.spool_dir = dir.to_owned();
+        let (mut spool, entries) = Self::empty(specification, lock)?;
+        spool.replay(&entries)?;
+        spool.reopen_units()?;
+        if !entries
+            .iter()
+            .any(|entry| matches!(entry, Entry::Pending { .. }))
+        {
+            spool.add_started()?;
+        }
+        spool.seal_complete()?;
+        spool.complete_closing()?;
+        Ok(spool)
+    }
+
+    /// Whether a folder holds a spool.
+    pub(crate) fn is_at(dir: &Path) -> bool {
+        dir.join(SPECIFICATION).is_file()
+    }
+
+    fn empty(specification: Specification, lock: File) -> Result<(Self, Vec<Entry>), SpoolError> {
+        let Specification { spec, started_at } = specification;
+        let path = spec.spool_dir.join("ledger.jsonl");
+        let (ledger, entries) = Ledger::open(&path).doing("open", &path)?;
+        let spool = Self {
+            segmenter: Segmenter::new(spec.rendition.fps, spec.segment_frames),
+            spec,
+            started_at,
+            ledger,
+            open: BTreeMap::new(),
+            segments: Vec::new(),
+            continuity: Continuity::default(),
+            codec: None,
+            objects: BTreeMap::new(),
+            object_bytes: 0,
+            thumbnails: 0,
+            next_thumbnail_frame: 0,
+            closing: None,
+            has_units: false,
+            has_closing_document: false,
+            news: Vec::new(),
+            _lock: lock,
+        };
+        Ok((spool, entries))
+    }
+
+    fn add_started(&mut self) -> Result<(), SpoolError> {
+        let document = metadata::started(&self.spec, self.started_at);
+        self.add_object(ObjectName::Started, document.as_bytes(), Detail::None)
+    }
+
+    fn replay(&mut self, entries: &[Entry]) -> Result<(), SpoolError> {
+        let states = ledger::states(entries);
+        // A queue must know everything that is stored before it acts.
+        let stored = states
+            .iter()
+            .filter(|(_, state)| **state == ObjectState::Done);
+        self.news
+            .extend(stored.map(|(&object, _)| News::Restored(object)));
+        for entry in entries {
+            match entry {
+                Entry::Pending {
+                    object,
+                    bytes,
+                    detail,
+                } => {
+                    self.replay_pending(*object, *bytes, detail);
+                    self.replay_state(*object, *bytes, states[object])?;
+                }
+                Entry::Closed { outcome, ended_at } => {
+                    self.closing = Some((outcome.clone(), *ended_at));
+                }
+                Entry::Uploading { .. } | Entry::Done { .. } => {}
+            }
+        }
+        let latest = self.object_path(ObjectName::LatestThumbnail);
+        if let Ok(found) = latest.metadata() {
+            self.keep(ObjectName::LatestThumbnail, found.len());
+            self.news.push(News::LatestThumbnail);
+        }
+        Ok(())
+    }
+
+    fn replay_pending(&mut self, object: ObjectName, bytes: u64, detail: &Detail) {
+        match detail {
+            Detail::None => {}
+            Detail::Thumbnail { k } => {
+                self.next_thumbnail_frame = k + 1;
+                if let ObjectName::Thumbnail(j) = object {
+                    self.thumbnails = j + 1;
+                }
+            }
+            Detail::Segment(sealed) => {
+                let SealedSegment {
+                    stretch,
+                    frames,
+                    next_video,
+                    next_audio,
+                    ..
+                } = *sealed;
+                self.segments.push(Segment { frames, bytes });
+                self.segmenter.resume(next_video, next_audio);
+                self.segmenter.sealed(stretch);
+                self.continuity = sealed.continuity;
+                self.codec = self.codec.take().or_else(|| sealed.codec.clone());
+                self.has_units = true;
+            }
+        }
+    }
+
+    fn replay_state(
+        &mut self,
+        object: ObjectName,
+        bytes: u64,
+        state: ObjectState,
+    ) -> Result<(), SpoolError> {
+        let path = self.object_path(object);
+        if state == ObjectState::Done {
+            self.has_closing_document |= matches!(object, ObjectName::Ended | ObjectName::Failed);
+            // The process may have died between the two.
+            return match std::fs::remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    Err(error).doing("remove", &path)
+                }
+                _ => Ok(()),
+            };
+        }
+        // PENDING too: after loss of power the ledger may lack its last lines.
+        self.announce(object, bytes, true);
+        Ok(())
+    }
+
+    fn reopen_units(&mut self) -> Result<(), SpoolError> {
+        let folder = self.spec.spool_dir.join("open");
+        let mut stretches: Vec<u64> = std::fs::read_dir(&folder)
+            .doing("read", &folder)?
+            .filter_map(|found| found.ok()?.path().file_stem()?.to_str()?.parse().ok())
+            .collect();
+        stretches.sort_unstable();
+        for stretch in stretches {
+            let path = self.units_path(stretch);
+            if stretch < self.segmenter.next_segment() {
+                // The process died between sealing and removing.
+                std::fs::remove_file(&path).doing("remove", &path)?;
+                continue;
+            }
+            let (file, units) = UnitFile::open(&path).doing("open", &path)?;
+            self.open.insert(stretch, file);
+            for unit in units {
+                match unit.kind {
+                    UnitKind::Video | UnitKind::Keyframe => {
+                        self.segmenter.resume(unit.number + 1, 0);
+                    }
+                    UnitKind::Audio => self.segmenter.resume(0, unit.number + 1),
+                }
+                self.has_units = true;
+            }
+        }
+        if self.has_units {
+            self.news.push(News::FirstUnit);
+        }
+        Ok(())
+    }
+}
+
+fn lock(dir: &Path) -> Result<File, SpoolError> {
+    let path = dir.join("lock");
+    let file = File::create(&path).doing("create", &path)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SpoolError::InUse {
+            dir: dir.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(error).doing("lock", &path),
+    }
+}

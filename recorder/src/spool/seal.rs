@@ -1,0 +1,164 @@
+//! From access units to a segment.
+
+use super::error::IoContext;
+use super::ledger::{Detail, SealedSegment};
+use super::units::{self, Unit, UnitKind};
+use super::{Segment, Spool, SpoolError};
+use crate::h264;
+use crate::key_layout::ObjectName;
+use crate::mux::{AudioConfig, Continuity, TsMuxer, VideoSample};
+use crate::segmenter::audio_pts_90k;
+
+/// The units of one segment.
+#[derive(Debug, Default)]
+struct Content {
+    /// By number.
+    video: Vec<Unit>,
+    /// By number.
+    audio: Vec<Unit>,
+}
+
+impl Spool {
+    /// Seals every segment that is complete.
+    pub(super) fn seal_complete(&mut self) -> Result<(), SpoolError> {
+        while let Some(stretch) = self.segmenter.complete() {
+            if self.open.contains_key(&stretch) {
+                let content = self.read_units(stretch)?;
+                self.seal(stretch, self.spec.segment_frames, content)?;
+            }
+            self.segmenter.sealed(stretch);
+        }
+        Ok(())
+    }
+
+    /// Seals everything. Sound behind the last picture goes with it, so that every segment has pictures.
+    pub(super) fn seal_rest(&mut self) -> Result<(), SpoolError> {
+        let mut rest: Vec<(u64, Content)> = Vec::new();
+        for stretch in self.open.keys().copied().collect::<Vec<_>>() {
+            let content = self.read_units(stretch)?;
+            match rest.last_mut() {
+                Some((last, before)) if content.video.is_empty() => {
+                    before.audio.extend(content.audio);
+                    *last = stretch;
+                }
+                _ => rest.push((stretch, content)),
+            }
+        }
+        let count = rest.len();
+        for (i, (stretch, content)) in rest.into_iter().enumerate() {
+            let is_last = i + 1 == count;
+            let frames = if is_last {
+                self.frames_until_end(&content)
+            } else {
+                self.spec.segment_frames
+            };
+            self.seal(stretch, frames, content)?;
+            self.segmenter.sealed(stretch);
+        }
+        Ok(())
+    }
+
+    fn read_units(&self, stretch: u64) -> Result<Content, SpoolError> {
+        let path = self.units_path(stretch);
+        let (units, _) = units::read(&path).doing("read", &path)?;
+        let mut content = Content::default();
+        for unit in units {
+            match unit.kind {
+                UnitKind::Video | UnitKind::Keyframe => content.video.push(unit),
+                UnitKind::Audio => content.audio.push(unit),
+            }
+        }
+        Ok(content)
+    }
+
+    /// How many frames the last segment lasts: until its last picture ends, or its sound if there is no picture.
+    fn frames_until_end(&self, content: &Content) -> u32 {
+        let segment_frames = u64::from(self.spec.segment_frames);
+        let frames = match (content.video.last(), content.audio.len() as u64) {
+            (Some(last), _) => last.number % segment_frames + 1,
+            (None, frames) => {
+                let fps = self.spec.rendition.fps;
+                (audio_pts_90k(frames) * u64::from(fps.num)).div_ceil(90_000 * u64::from(fps.den))
+            }
+        };
+        u32::try_from(frames).unwrap_or(u32::MAX)
+    }
+
+    fn seal(&mut self, stretch: u64, frames: u32, content: Content) -> Result<(), SpoolError> {
+        let (segment, continuity) = self.mux(&content);
+        let keyframe = content
+            .video
+            .iter()
+            .find(|unit| unit.kind == UnitKind::Keyframe);
+        let codec = match &self.codec {
+            Some(_) => None,
+            None => keyframe.and_then(|unit| h264::codec_string(&unit.data)),
+        };
+        let after = |units: &[Unit], next: u64| units.last().map_or(next, |it| it.number + 1);
+        let detail = SealedSegment {
+            stretch,
+            frames,
+            next_video: after(&content.video, 0),
+            next_audio: after(&content.audio, 0),
+            continuity,
+            codec: codec.clone(),
+        };
+        let object = ObjectName::Segment(self.segments.len() as u64);
+        self.add_object(object, &segment, Detail::Segment(detail))?;
+        self.segments.push(Segment {
+            frames,
+            bytes: segment.len() as u64,
+        });
+        self.continuity = continuity;
+        self.codec = self.codec.take().or(codec);
+        self.forget_units(stretch)
+    }
+
+    /// Removes the units of a sealed segment.
+    pub(super) fn forget_units(&mut self, sealed: u64) -> Result<(), SpoolError> {
+        let later = self.open.split_off(&(sealed + 1));
+        for stretch in std::mem::replace(&mut self.open, later).into_keys() {
+            let path = self.units_path(stretch);
+            std::fs::remove_file(&path).doing("remove", &path)?;
+        }
+        Ok(())
+    }
+
+    /// The transport stream of a segment: pictures and sound interleaved by time, the picture first.
+    fn mux(&self, content: &Content) -> (Vec<u8>, Continuity) {
+        let fps = self.spec.rendition.fps;
+        let mut muxer = TsMuxer::new(AudioConfig::of_compositions(), false, self.continuity);
+        let payload: usize = content
+            .video
+            .iter()
+            .chain(&content.audio)
+            .map(|unit| unit.data.len())
+            .sum();
+        let mut out = Vec::with_capacity(payload + payload / 8);
+        muxer.start_segment(&mut out);
+        let mut audio = content.audio.iter().peekable();
+        let mut write_audio = |muxer: &mut TsMuxer, out: &mut Vec<u8>, before: u64| {
+            while let Some(unit) = audio.next_if(|unit| audio_pts_90k(unit.number) < before) {
+                muxer
+                    .audio(audio_pts_90k(unit.number), &unit.data, out)
+                    .expect("its length was checked when it was taken");
+            }
+        };
+        for unit in &content.video {
+            let pts = fps.pts_90k(unit.number);
+            write_audio(&mut muxer, &mut out, pts);
+            let keyframe = unit.kind == UnitKind::Keyframe;
+            muxer.video(
+                VideoSample {
+                    pts,
+                    dts: pts,
+                    keyframe,
+                    data: &unit.data,
+                },
+                &mut out,
+            );
+        }
+        write_audio(&mut muxer, &mut out, u64::MAX);
+        (out, muxer.continuity())
+    }
+}
