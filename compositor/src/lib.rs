@@ -5,6 +5,7 @@ mod codec;
 pub mod composer;
 pub mod plugins;
 mod raster;
+pub mod source;
 pub mod supervisor;
 pub mod wire;
 pub mod worker;
