@@ -18,6 +18,11 @@ impl Clock {
         }
     }
 
+    /// The zero of monotonic time.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
     /// Nanoseconds since the process started.
     pub fn monotonic(&self) -> MonotonicTime {
         let nanos = self.started.elapsed().as_nanos();

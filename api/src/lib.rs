@@ -19,6 +19,7 @@ pub mod ids;
 pub mod ops;
 pub mod page;
 pub mod pagination;
+pub mod paging;
 pub mod publish;
 pub mod reply;
 pub mod router;

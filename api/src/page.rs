@@ -1,6 +1,7 @@
 //! The page at `/`, built from `web/` and embedded in the binary.
 
-use axum::extract::Path;
+use std::borrow::Cow;
+
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -49,12 +50,14 @@ impl Page {
         Self { guard, policy }
     }
 
-    /// The routes `/` and every file of the page. Merge it last: it takes what nobody else has.
+    /// The routes `/` and every file of the page, each by its own name: other paths belong to others.
     pub fn router<S: Clone + Send + Sync + 'static>(self) -> Router<S> {
-        Router::new()
-            .route("/", get(index))
-            .route("/{*file}", get(file))
-            .layer(Extension(self))
+        let mut router = Router::new().route("/", get(index));
+        for name in Files::iter().filter(|name| name != INDEX) {
+            let path = format!("/{name}");
+            router = router.route(&path, get(move || file(name.clone())));
+        }
+        router.layer(Extension(self))
     }
 }
 
@@ -94,9 +97,9 @@ async fn index(Extension(page): Extension<Page>, headers: HeaderMap) -> Response
     response
 }
 
-async fn file(Path(name): Path<String>) -> Response {
-    let Some(file) = Files::get(&name).filter(|_| name != INDEX) else {
-        return (StatusCode::NOT_FOUND, "404 not found\n").into_response();
+async fn file(name: Cow<'static, str>) -> Response {
+    let Some(file) = Files::get(&name) else {
+        return StatusCode::NOT_FOUND.into_response();
     };
     let content_type = HeaderValue::from_str(file.metadata.mimetype())
         .unwrap_or(HeaderValue::from_static("application/octet-stream"));

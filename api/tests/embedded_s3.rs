@@ -146,6 +146,17 @@ async fn players_read_objects_without_a_signature_and_learn_their_type() {
     );
     assert_eq!(part.header("content-range"), Some("bytes 2-4/10"));
     assert_eq!(part.header("content-type"), Some("video/mp2t"));
+    let tail = world
+        .ask("GET", "/bucket/a/media/0.ts", "Range: bytes=-400\r\n")
+        .await;
+    assert_eq!(
+        (tail.status(), tail.body.as_slice()),
+        (206, b"0123456789".as_slice())
+    );
+    let beyond = world
+        .ask("GET", "/bucket/a/media/0.ts", "Range: bytes=400-\r\n")
+        .await;
+    assert_eq!(beyond.status(), 416);
     let head = world.ask("HEAD", "/bucket/a/media/0.ts", "").await;
     assert_eq!(
         (head.status(), head.header("content-length")),

@@ -4,7 +4,18 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use s3s::dto::*;
+use s3s::dto::{
+    AbortMultipartUploadInput, AbortMultipartUploadOutput, CompleteMultipartUploadInput,
+    CompleteMultipartUploadOutput, CopyObjectInput, CopyObjectOutput, CopySource,
+    CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput, CreateMultipartUploadOutput,
+    DeleteBucketInput, DeleteBucketOutput, DeleteObjectInput, DeleteObjectOutput,
+    DeleteObjectsInput, DeleteObjectsOutput, DeletedObject, GetBucketLocationInput,
+    GetBucketLocationOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
+    HeadObjectInput, HeadObjectOutput, ListBucketsInput, ListBucketsOutput, ListObjectsInput,
+    ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, ListPartsInput, ListPartsOutput,
+    PutObjectInput, PutObjectOutput, Range, UploadPartCopyInput, UploadPartCopyOutput,
+    UploadPartInput, UploadPartOutput,
+};
 use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::fs;
@@ -35,7 +46,10 @@ impl BucketFiles {
         if is_folder(&folder).await? {
             Ok(folder)
         } else {
-            Err(s3_error!(NoSuchBucket))
+            Err(s3_error!(
+                NoSuchBucket,
+                "The specified bucket does not exist"
+            ))
         }
     }
 
@@ -46,13 +60,15 @@ impl BucketFiles {
         Ok(folder.join(key))
     }
 
-    /// The path of an object that exists.
-    async fn object(&self, bucket: &str, key: &str) -> S3Result<PathBuf> {
+    /// The path and the length of an object that exists.
+    async fn object(&self, bucket: &str, key: &str) -> S3Result<(PathBuf, u64)> {
         let path = self.path(bucket, key).await?;
         match fs::metadata(&path).await {
-            Ok(metadata) if metadata.is_file() => Ok(path),
-            Ok(_) => Err(s3_error!(NoSuchKey)),
-            Err(error) if is_absent(&error) => Err(s3_error!(NoSuchKey)),
+            Ok(metadata) if metadata.is_file() => Ok((path, metadata.len())),
+            Ok(_) => Err(s3_error!(NoSuchKey, "The specified key does not exist")),
+            Err(error) if is_absent(&error) => {
+                Err(s3_error!(NoSuchKey, "The specified key does not exist"))
+            }
             Err(error) => Err(S3Error::internal_error(error)),
         }
     }
@@ -123,7 +139,10 @@ fn check(bucket: &str, key: &str, in_parts: bool) -> S3Result<()> {
             "key `{}`: must have no empty, `.` or `..` part and no control character",
             key.escape_debug()
         )),
-        Err(KeyProblem::TooLong) => Err(s3_error!(KeyTooLongError)),
+        Err(KeyProblem::TooLong) => Err(s3_error!(
+            KeyTooLongError,
+            "Your key is too long for the embedded server: about 160 bytes are possible"
+        )),
     }
 }
 
@@ -214,9 +233,10 @@ impl S3 for BucketFiles {
                 DeleteBucketOutput {},
                 http::StatusCode::NO_CONTENT,
             )),
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
-                Err(s3_error!(BucketNotEmpty))
-            }
+            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Err(s3_error!(
+                BucketNotEmpty,
+                "The bucket you tried to delete is not empty"
+            )),
             Err(error) => Err(S3Error::internal_error(error)),
         }
     }
@@ -256,10 +276,14 @@ impl S3 for BucketFiles {
 
     async fn get_object(
         &self,
-        req: S3Request<GetObjectInput>,
+        mut req: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
         let key = req.input.key.clone();
-        self.object(&req.input.bucket, &key).await?;
+        let (_, len) = self.object(&req.input.bucket, &key).await?;
+        if matches!(req.input.range, Some(Range::Suffix { length }) if length > len) {
+            // The last 100 bytes of 10 are all 10; the backend would look before the beginning.
+            req.input.range = Some(Range::Suffix { length: len });
+        }
         let mut response = self.files.get_object(req).await?;
         let output = &mut response.output;
         output.content_type = content_type(&key, output.content_type.take());
@@ -297,7 +321,7 @@ impl S3 for BucketFiles {
         req: S3Request<CopyObjectInput>,
     ) -> S3Result<S3Response<CopyObjectOutput>> {
         let (bucket, key) = source(&req.input.copy_source)?;
-        let from = self.object(bucket, key).await?;
+        let (from, _) = self.object(bucket, key).await?;
         let to = self.path(&req.input.bucket, &req.input.key).await?;
         if from != to {
             self.make_room(&req.input.bucket, &req.input.key).await?;

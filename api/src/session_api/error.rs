@@ -39,9 +39,13 @@ impl From<BackendError> for SessionError {
 
 fn refusal_text(refusal: Refusal) -> &'static str {
     match refusal {
-        Refusal::Host => "the Host header names another server; open the page by the server's own address",
+        Refusal::Host => {
+            "the Host header names another server; open the page by the server's own address"
+        }
         Refusal::Origin => "the Origin header names another page",
-        Refusal::Token => "the X-Session-Token header is not the token of this server start; reload the page",
+        Refusal::Token => {
+            "the X-Session-Token header is not the token of this server start; reload the page"
+        }
         Refusal::Login => "log in with the admin password first",
     }
 }
@@ -61,7 +65,9 @@ impl SessionError {
             Self::Refused(Refusal::Token) => (StatusCode::FORBIDDEN, "SessionTokenMismatch"),
             Self::Refused(Refusal::Login) => (StatusCode::UNAUTHORIZED, "LoginRequired"),
             Self::Login(LoginRefusal::Wrong) => (StatusCode::UNAUTHORIZED, "PasswordWrong"),
-            Self::Login(LoginRefusal::TooMany) => (StatusCode::TOO_MANY_REQUESTS, "TooManyAttempts"),
+            Self::Login(LoginRefusal::TooMany) => {
+                (StatusCode::TOO_MANY_REQUESTS, "TooManyAttempts")
+            }
             Self::Body(_) => (StatusCode::BAD_REQUEST, "BodyInvalid"),
             Self::NoRoute => (StatusCode::NOT_FOUND, "NotFound"),
             Self::Api(error) => (error.kind().status(), error.kind().name()),

@@ -80,4 +80,127 @@
 //! ServiceQuotaExceededException 402 ...); the session API's own are HostNotAllowed 403, OriginNotAllowed 403,
 //! SessionTokenMismatch 403, LoginRequired 401, PasswordWrong 401, TooManyAttempts 429, BodyInvalid 400, NotFound 404.
 
+mod calls;
+mod compositions;
+mod error;
 pub mod guard;
+mod http_shape;
+mod resources;
+mod stages;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get, post};
+use compositor_core::id::{ParticipantId, StageId};
+use compositor_core::time::WallTime;
+use tokio::sync::Mutex;
+
+use crate::backend::BackendError;
+use crate::clock::Clock;
+use crate::sigv4::Principal;
+use crate::state::ApiState;
+
+use self::guard::Guard;
+
+/// Largest body of a request of the page.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What the page needs besides the operations of the API.
+#[async_trait]
+pub trait PageBackend: Send + Sync + 'static {
+    /// Who publishes on the stage now, in order of arrival.
+    async fn publishing(&self, stage: &StageId) -> Vec<PublishingParticipant>;
+
+    /// Makes the bucket unless it is there.
+    async fn ensure_bucket(&self, bucket: &str) -> Result<(), BackendError>;
+}
+
+/// A participant with at least one live published track.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PublishingParticipant {
+    /// The `jti` of its token.
+    pub participant: ParticipantId,
+    /// Of its token.
+    pub user_id: Option<String>,
+    /// Of its token.
+    pub attributes: BTreeMap<String, String>,
+    /// Whether it publishes sound.
+    pub has_audio: bool,
+    /// Whether it publishes a picture.
+    pub has_video: bool,
+    /// When it came.
+    pub joined_at: Option<WallTime>,
+}
+
+/// All that the session API is made of.
+pub struct SessionApi {
+    /// The operations and the public URL.
+    pub state: ApiState,
+    /// The account of the page's resources.
+    pub principal: Principal,
+    /// The rest.
+    pub backend: Arc<dyn PageBackend>,
+    /// Who may.
+    pub guard: Guard,
+    /// For the login's attempts.
+    pub clock: Clock,
+    /// The URL of an S3 that browsers read without a signature; `None` when there is none.
+    pub recordings_url: Option<String>,
+}
+
+impl std::fmt::Debug for SessionApi {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionApi")
+            .field("principal", &self.principal)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shared by all requests of the page.
+struct Inner {
+    api: SessionApi,
+    /// Held while the page's resources are looked for and made, so that none is made twice.
+    making: Mutex<()>,
+}
+
+type Shared = Arc<Inner>;
+
+/// The routes under `/session/`.
+pub fn router(api: SessionApi) -> Router {
+    let shared = Arc::new(Inner {
+        api,
+        making: Mutex::new(()),
+    });
+    Router::new()
+        .route("/session/config", get(stages::config))
+        .route("/session/login", post(stages::login))
+        .route("/session/stages", get(stages::list).post(stages::create))
+        .route("/session/stages/{stage}/tokens", post(stages::create_token))
+        .route(
+            "/session/stages/{stage}/participants",
+            get(stages::participants),
+        )
+        .route(
+            "/session/compositions",
+            get(compositions::list).post(compositions::start),
+        )
+        .route(
+            "/session/compositions/{composition}",
+            get(compositions::get),
+        )
+        .route(
+            "/session/compositions/{composition}/stop",
+            post(compositions::stop),
+        )
+        .route("/session/{*rest}", any(http_shape::no_route))
+        .method_not_allowed_fallback(http_shape::no_route)
+        .layer(from_fn_with_state(Arc::clone(&shared), http_shape::guarded))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(shared)
+}

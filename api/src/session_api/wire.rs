@@ -164,11 +164,18 @@ mod tests {
     #[test]
     fn starting_needs_a_stage_only() {
         let start: StartComposition = serde_json::from_value(json!({ "stageId": "abc" })).unwrap();
-        assert_eq!((start.width, start.height, start.bitrate), (1280, 720, 2_500_000));
+        assert_eq!(
+            (start.width, start.height, start.bitrate),
+            (1280, 720, 2_500_000)
+        );
         assert!(start.channel && start.recording && start.layout.is_none());
         let small: StartComposition =
-            serde_json::from_value(json!({ "stageId": "a", "width": 640, "recording": false })).unwrap();
-        assert_eq!((small.width, small.height, small.recording), (640, 720, false));
+            serde_json::from_value(json!({ "stageId": "a", "width": 640, "recording": false }))
+                .unwrap();
+        assert_eq!(
+            (small.width, small.height, small.recording),
+            (640, 720, false)
+        );
         assert!(serde_json::from_value::<StartComposition>(json!({ "stage": "a" })).is_err());
     }
 
