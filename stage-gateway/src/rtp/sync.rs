@@ -387,6 +387,3 @@ fn clamp(nanos: i128) -> MediaTime {
     // The largest time leaves room for sums with durations.
     MediaTime(nanos.clamp(0, i128::from(u64::MAX / 2)) as u64)
 }
-
-#[cfg(test)]
-mod tests;

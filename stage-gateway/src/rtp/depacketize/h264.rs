@@ -291,7 +291,3 @@ fn kind(nal: &[u8]) -> u8 {
 fn is_slice(nal: &[u8]) -> bool {
     matches!(kind(nal), NAL_SLICE | NAL_PARTITION_A | NAL_IDR)
 }
-
-#[cfg(test)]
-#[path = "h264_tests.rs"]
-mod tests;
