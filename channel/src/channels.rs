@@ -1,10 +1,21 @@
 //! The handle that the API holds: start, look, stop.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
 use compositor_core::id::ChannelId;
 use compositor_core::time::WallTime;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 
+use crate::directory::Directory;
+use crate::event::ChannelEvent;
+use crate::hub::{CloseReason, Hub};
+use crate::ingest;
+use crate::limits::EVENT_CHANNEL;
+use crate::origin::{self, Naming};
 use crate::stream_session::StreamHealth;
 
 /// How the channels are reached.
@@ -48,4 +59,119 @@ pub enum StartError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// All channels of this server: their RTMP ingest, their stream sessions and their playback.
+#[derive(Debug)]
+pub struct Channels {
+    hub: Arc<Hub>,
+    naming: Arc<Naming>,
+    local_addr: SocketAddr,
+    stop: watch::Sender<bool>,
+    ingest: JoinHandle<()>,
+    helpers: Vec<JoinHandle<()>>,
+}
+
+/// How long [`Channels::shutdown`] waits for publishers to go.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
+
+impl Channels {
+    /// Listens for publishers. Events come in order on the receiver; while it is full, they wait in a bounded queue.
+    pub async fn start(
+        config: ChannelsConfig,
+        directory: Arc<dyn Directory>,
+    ) -> Result<(Self, mpsc::Receiver<ChannelEvent>), StartError> {
+        let ChannelsConfig {
+            listen,
+            region,
+            account,
+            public_url,
+        } = config;
+        let hub = Arc::new(Hub::new());
+        let ingest = ingest::listen(listen, Arc::clone(&hub), directory).await?;
+        let local_addr = ingest.local_addr();
+        let (stop, stopped) = watch::channel(false);
+        let (events, receiver) = mpsc::channel(EVENT_CHANNEL);
+        let (timers, reports) = (Arc::clone(&hub), Arc::clone(&hub));
+        let helpers = vec![
+            tokio::spawn(async move { timers.run_timers().await }),
+            tokio::spawn(async move { reports.run_events(events).await }),
+        ];
+        let this = Self {
+            hub,
+            naming: Arc::new(Naming {
+                region,
+                account,
+                public_url,
+            }),
+            local_addr,
+            stop,
+            ingest: tokio::spawn(ingest.run(stopped)),
+            helpers,
+        };
+        Ok((this, receiver))
+    }
+
+    /// Where publishers connect.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// `<public>/api/video/v1/<region>.<account>.channel.<id>.m3u8`.
+    pub fn playback_url(&self, channel: &ChannelId) -> String {
+        self.naming.playback_url(channel)
+    }
+
+    /// The live stream of a channel; `None` is ChannelNotBroadcasting.
+    pub fn stream(&self, channel: &ChannelId) -> Option<LiveStream> {
+        self.hub.stream(channel)
+    }
+
+    /// All live streams, in no order.
+    pub fn streams(&self) -> Vec<LiveStream> {
+        self.hub.streams()
+    }
+
+    /// Throws the publisher out and ends the stream. `false` when the channel is not live. The publisher may come back,
+    /// with a new stream session.
+    pub fn stop_stream(&self, channel: &ChannelId) -> bool {
+        self.hub.stop(channel, CloseReason::Stopped)
+    }
+
+    /// Playback: master playlists, media playlists, segments; open to every origin.
+    pub fn routes(&self) -> Router {
+        origin::router(Arc::clone(&self.hub), Arc::clone(&self.naming))
+    }
+
+    /// Ends all streams and stops listening. Playlists end; routes stay as long as somebody serves them. Events of the
+    /// last sessions are still delivered while the receiver is read.
+    pub async fn shutdown(mut self) {
+        self.stop.send_replace(true);
+        self.hub.stop_all(CloseReason::Shutdown);
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.ingest)
+            .await
+            .is_err()
+        {
+            tracing::warn!("publishers did not go in time");
+            self.ingest.abort();
+        }
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.hub.events_delivered())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the last channel events were not read in time");
+        }
+        for helper in &self.helpers {
+            helper.abort();
+        }
+    }
+}
+
+impl Drop for Channels {
+    fn drop(&mut self) {
+        self.ingest.abort();
+        for helper in &self.helpers {
+            helper.abort();
+        }
+    }
 }

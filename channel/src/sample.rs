@@ -9,7 +9,12 @@ pub(crate) const CLOCK_HZ: u64 = 90_000;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Sample {
     /// An H.264 picture in Annex B form; a keyframe carries its parameter sets.
-    Video { pts: u64, dts: u64, keyframe: bool, data: Bytes },
+    Video {
+        pts: u64,
+        dts: u64,
+        keyframe: bool,
+        data: Bytes,
+    },
     /// A raw AAC frame.
     Audio { pts: u64, data: Bytes },
     /// The times that follow do not continue those before.

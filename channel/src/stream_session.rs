@@ -1,6 +1,6 @@
 //! One stream session: from an accepted publisher to the end, takeovers included. Pure; time is an argument.
 //!
-//! Give it one input, drain [`StreamSession::poll_event`], look again at [`StreamSession::poll_timeout`].
+//! Give it one input, drain [`StreamSession::poll_event`]. It wants a tick a few times a second.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -208,16 +208,6 @@ impl StreamSession {
         self.events.pop_front()
     }
 
-    /// When a tick ends the session at the latest, unless media comes. Health is looked at on every tick.
-    pub(crate) fn poll_timeout(&self) -> Option<MonotonicTime> {
-        match self.state {
-            State::Ended => None,
-            State::Created | State::Live(_) | State::Starving(_) => {
-                Some(self.last_media.plus(NO_DATA_TIMEOUT))
-            }
-        }
-    }
-
     pub(crate) fn stream_id(&self) -> &str {
         &self.stream_id
     }
@@ -392,7 +382,6 @@ mod tests {
             ]
         );
         assert!(world.session.ended());
-        assert_eq!(world.session.poll_timeout(), None);
     }
 
     #[test]
@@ -411,10 +400,6 @@ mod tests {
         world.input(Input::Media(FRAME));
         world.pass(NO_DATA_TIMEOUT - Duration::from_nanos(1));
         assert!(!world.session.ended());
-        assert_eq!(
-            world.session.poll_timeout(),
-            Some(MonotonicTime(30_000_000_000))
-        );
         world.pass(Duration::from_nanos(1));
         assert!(world.session.ended());
     }

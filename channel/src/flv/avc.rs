@@ -57,17 +57,28 @@ impl AvcConfig {
 
     /// The configuration in a keyframe in Annex B form, if it carries one.
     pub(crate) fn of_keyframe(annexb: &Bytes) -> Result<Self, AvcError> {
-        let of_kind = |kind| nals(annexb).filter(move |nal| nal_type(nal) == kind).collect();
+        let of_kind = |kind| {
+            nals(annexb)
+                .filter(move |nal| nal_type(nal) == kind)
+                .collect()
+        };
         Self::new(4, of_kind(NAL_SPS), of_kind(NAL_PPS))
     }
 
     fn new(length_bytes: usize, sps: Vec<Bytes>, pps: Vec<Bytes>) -> Result<Self, AvcError> {
-        let first = sps.first().ok_or(AvcError::Missing("sequence parameter set"))?;
+        let first = sps
+            .first()
+            .ok_or(AvcError::Missing("sequence parameter set"))?;
         if pps.is_empty() {
             return Err(AvcError::Missing("picture parameter set"));
         }
         let picture = Sps::parse(first).map_err(AvcError::Sps)?;
-        Ok(Self { length_bytes, sps, pps, picture })
+        Ok(Self {
+            length_bytes,
+            sps,
+            pps,
+            picture,
+        })
     }
 
     /// The AVC configuration record, with NAL lengths of 4 bytes.
@@ -109,15 +120,22 @@ impl AvcConfig {
         let has_sets = units.iter().any(|nal| nal_type(nal) == NAL_SPS);
         let mut annexb = BytesMut::with_capacity(avcc.len() + 64);
         if keyframe && !has_sets {
-            self.sps.iter().chain(&self.pps).for_each(|nal| put_annexb(&mut annexb, nal));
+            self.sps
+                .iter()
+                .chain(&self.pps)
+                .for_each(|nal| put_annexb(&mut annexb, nal));
         }
         units.iter().for_each(|nal| put_annexb(&mut annexb, nal));
         Ok(annexb.freeze())
     }
 
     fn split_nal(&self, data: &Bytes) -> Result<(Bytes, Bytes), AvcError> {
-        let prefix = data.get(..self.length_bytes).ok_or(AvcError::NalLength(data.len()))?;
-        let length = prefix.iter().fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
+        let prefix = data
+            .get(..self.length_bytes)
+            .ok_or(AvcError::NalLength(data.len()))?;
+        let length = prefix
+            .iter()
+            .fold(0usize, |sum, byte| sum << 8 | usize::from(*byte));
         let end = self.length_bytes + length;
         if end > data.len() {
             return Err(AvcError::NalLength(length));
@@ -144,7 +162,10 @@ pub(crate) fn nals(annexb: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
     std::iter::from_fn(move || {
         let (_, begin) = starts.next()?;
         let end = starts.peek().map_or(annexb.len(), |(code, _)| *code);
-        let trimmed = annexb[begin..end].iter().rposition(|byte| *byte != 0).map_or(begin, |last| begin + last + 1);
+        let trimmed = annexb[begin..end]
+            .iter()
+            .rposition(|byte| *byte != 0)
+            .map_or(begin, |last| begin + last + 1);
         Some(annexb.slice(begin..trimmed))
     })
     .filter(|nal| !nal.is_empty())
@@ -229,7 +250,10 @@ mod tests {
         assert_eq!(avcc[..], [0, 0, 0, 4, 0x65, 1, 2, 3]);
         let back = config.annexb(true, &avcc).unwrap();
         assert_eq!(back, keyframe().slice(6..));
-        assert_eq!(config.annexb(false, &avcc).unwrap()[..], [0, 0, 0, 1, 0x65, 1, 2, 3]);
+        assert_eq!(
+            config.annexb(false, &avcc).unwrap()[..],
+            [0, 0, 0, 1, 0x65, 1, 2, 3]
+        );
     }
 
     #[test]
@@ -246,7 +270,10 @@ mod tests {
         let record = AvcConfig::of_keyframe(&keyframe()).unwrap().record();
         // The extension of the high profiles behind the parameter sets is optional.
         for length in 0..record.len() - 4 {
-            assert!(AvcConfig::parse(&record.slice(..length)).is_err(), "{length} bytes");
+            assert!(
+                AvcConfig::parse(&record.slice(..length)).is_err(),
+                "{length} bytes"
+            );
         }
     }
 
@@ -254,7 +281,13 @@ mod tests {
     fn start_codes_of_three_bytes_and_trailing_zeros_are_read() {
         let annexb = Bytes::from_static(&[0, 0, 1, 0x41, 5, 0, 0, 0, 1, 0x41, 6, 0, 0, 0]);
         let units: Vec<Bytes> = nals(&annexb).collect();
-        assert_eq!(units, [Bytes::from_static(&[0x41, 5]), Bytes::from_static(&[0x41, 6])]);
+        assert_eq!(
+            units,
+            [
+                Bytes::from_static(&[0x41, 5]),
+                Bytes::from_static(&[0x41, 6])
+            ]
+        );
         assert_eq!(nals(&Bytes::from_static(&[0, 0, 1])).count(), 0);
     }
 }

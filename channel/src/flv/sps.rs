@@ -39,9 +39,16 @@ impl Sps {
             return Err(SpsError::Short);
         };
         let payload = without_emulation_prevention(rest);
-        let mut bits = Bits { data: &payload, at: 0 };
+        let mut bits = Bits {
+            data: &payload,
+            at: 0,
+        };
         bits.ue()?;
-        let chroma = if has_chroma(profile) { Chroma::parse(&mut bits)? } else { Chroma::default() };
+        let chroma = if has_chroma(profile) {
+            Chroma::parse(&mut bits)?
+        } else {
+            Chroma::default()
+        };
         skip_order_count(&mut bits)?;
         bits.ue()?;
         bits.bit()?;
@@ -60,7 +67,10 @@ impl Sps {
 
     /// The codec string of RFC 6381.
     pub(crate) fn codec(&self) -> String {
-        format!("avc1.{:02X}{:02X}{:02X}", self.profile, self.constraints, self.level)
+        format!(
+            "avc1.{:02X}{:02X}{:02X}",
+            self.profile, self.constraints, self.level
+        )
     }
 }
 
@@ -73,7 +83,11 @@ struct Chroma {
 
 impl Default for Chroma {
     fn default() -> Self {
-        Self { format: 1, luma_minus8: 0, chroma_minus8: 0 }
+        Self {
+            format: 1,
+            luma_minus8: 0,
+            chroma_minus8: 0,
+        }
     }
 }
 
@@ -93,12 +107,19 @@ impl Chroma {
                 }
             }
         }
-        Ok(Self { format, luma_minus8, chroma_minus8 })
+        Ok(Self {
+            format,
+            luma_minus8,
+            chroma_minus8,
+        })
     }
 }
 
 fn has_chroma(profile: u8) -> bool {
-    matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
+    matches!(
+        profile,
+        100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
+    )
 }
 
 fn skip_scaling_list(bits: &mut Bits<'_>, size: u32) -> Result<(), SpsError> {
@@ -166,7 +187,10 @@ fn picture_size(bits: &mut Bits<'_>, chroma: Chroma) -> Result<(u32, u32), SpsEr
 }
 
 fn ranged(value: u32, max: u8, name: &'static str) -> Result<u8, SpsError> {
-    u8::try_from(value).ok().filter(|value| *value <= max).ok_or(SpsError::Range(name))
+    u8::try_from(value)
+        .ok()
+        .filter(|value| *value <= max)
+        .ok_or(SpsError::Range(name))
 }
 
 /// `00 00 03` stands for `00 00` (ITU-T H.264, 7.4.1).
@@ -215,7 +239,11 @@ impl Bits<'_> {
 
     fn se(&mut self) -> Result<i32, SpsError> {
         let code = i64::from(self.ue()?);
-        let value = if code % 2 == 1 { (code + 1) / 2 } else { -(code / 2) };
+        let value = if code % 2 == 1 {
+            (code + 1) / 2
+        } else {
+            -(code / 2)
+        };
         i32::try_from(value).map_err(|_| SpsError::Number)
     }
 }
@@ -226,8 +254,8 @@ pub(crate) mod tests {
 
     /// High profile, level 3.1, as x264 writes it for 1280x720.
     pub(crate) const SPS_1280X720: [u8; 24] = [
-        0x67, 0x64, 0x00, 0x1F, 0xAC, 0xD9, 0x40, 0x50, 0x05, 0xBB, 0x01, 0x10, 0x00, 0x00, 0x03, 0x00,
-        0x10, 0x00, 0x00, 0x03, 0x03, 0xC0, 0xF1, 0x83,
+        0x67, 0x64, 0x00, 0x1F, 0xAC, 0xD9, 0x40, 0x50, 0x05, 0xBB, 0x01, 0x10, 0x00, 0x00, 0x03,
+        0x00, 0x10, 0x00, 0x00, 0x03, 0x03, 0xC0, 0xF1, 0x83,
     ];
 
     #[test]
@@ -240,9 +268,15 @@ pub(crate) mod tests {
     #[test]
     fn truncations_and_garbage_are_errors_not_panics() {
         for length in 0..8 {
-            assert!(Sps::parse(&SPS_1280X720[..length]).is_err(), "{length} bytes");
+            assert!(
+                Sps::parse(&SPS_1280X720[..length]).is_err(),
+                "{length} bytes"
+            );
         }
         assert!(Sps::parse(&[0; 64]).is_err());
-        assert_eq!(Sps::parse(&[0x67, 66, 0, 30, 0, 0, 0, 0, 0]), Err(SpsError::Number));
+        assert_eq!(
+            Sps::parse(&[0x67, 66, 0, 30, 0, 0, 0, 0, 0]),
+            Err(SpsError::Number)
+        );
     }
 }

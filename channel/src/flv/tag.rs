@@ -53,7 +53,9 @@ pub(crate) enum TagError {
 
 impl VideoTag {
     pub(crate) fn parse(body: &Bytes) -> Result<Self, TagError> {
-        let Some(&first) = body.first() else { return Ok(Self::Nothing) };
+        let Some(&first) = body.first() else {
+            return Ok(Self::Nothing);
+        };
         if first & 0x80 != 0 {
             return Err(TagError::EnhancedVideo);
         }
@@ -65,7 +67,9 @@ impl VideoTag {
             VIDEO_CODEC_AVC => {}
             other => return Err(TagError::VideoCodec(other)),
         }
-        let Some(header) = body.get(1..5) else { return Err(TagError::Short("video")) };
+        let Some(header) = body.get(1..5) else {
+            return Err(TagError::Short("video"));
+        };
         let rest = body.slice(5..);
         Ok(match header[0] {
             0 => Self::Config(rest),
@@ -86,7 +90,15 @@ impl VideoTag {
 
     /// The message that carries a picture without reordering (PTS equals DTS).
     pub(crate) fn picture(keyframe: bool, nals: &[u8]) -> Bytes {
-        video(if keyframe { FRAME_TYPE_KEY } else { FRAME_TYPE_INTER }, 1, nals)
+        video(
+            if keyframe {
+                FRAME_TYPE_KEY
+            } else {
+                FRAME_TYPE_INTER
+            },
+            1,
+            nals,
+        )
     }
 }
 
@@ -101,12 +113,16 @@ fn video(frame_type: u8, packet_type: u8, payload: &[u8]) -> Bytes {
 
 impl AudioTag {
     pub(crate) fn parse(body: &Bytes) -> Result<Self, TagError> {
-        let Some(&first) = body.first() else { return Ok(Self::Nothing) };
+        let Some(&first) = body.first() else {
+            return Ok(Self::Nothing);
+        };
         match first >> 4 {
             AUDIO_FORMAT_AAC => {}
             other => return Err(TagError::AudioFormat(other)),
         }
-        let Some(&packet_type) = body.get(1) else { return Err(TagError::Short("audio")) };
+        let Some(&packet_type) = body.get(1) else {
+            return Err(TagError::Short("audio"));
+        };
         let rest = body.slice(2..);
         Ok(match packet_type {
             0 => Self::Config(rest),
@@ -156,7 +172,12 @@ mod tests {
     #[test]
     fn composition_offset_is_signed() {
         let body = Bytes::from_static(&[0x27, 1, 0xFF, 0xFF, 0xD8, 9]);
-        let Ok(VideoTag::Picture { composition_ms, keyframe, .. }) = VideoTag::parse(&body) else {
+        let Ok(VideoTag::Picture {
+            composition_ms,
+            keyframe,
+            ..
+        }) = VideoTag::parse(&body)
+        else {
             panic!("a picture")
         };
         assert_eq!((composition_ms, keyframe), (-40, false));
@@ -164,17 +185,32 @@ mod tests {
 
     #[test]
     fn other_codecs_are_named_in_the_error() {
-        assert_eq!(VideoTag::parse(&Bytes::from_static(&[0x12, 0])), Err(TagError::VideoCodec(2)));
+        assert_eq!(
+            VideoTag::parse(&Bytes::from_static(&[0x12, 0])),
+            Err(TagError::VideoCodec(2))
+        );
         let enhanced = Bytes::from_static(&[0x90, b'h', b'v', b'c', b'1']);
         assert_eq!(VideoTag::parse(&enhanced), Err(TagError::EnhancedVideo));
-        assert_eq!(AudioTag::parse(&Bytes::from_static(&[0x2F, 0])), Err(TagError::AudioFormat(2)));
+        assert_eq!(
+            AudioTag::parse(&Bytes::from_static(&[0x2F, 0])),
+            Err(TagError::AudioFormat(2))
+        );
     }
 
     #[test]
     fn short_and_empty_messages_do_no_harm() {
         assert_eq!(VideoTag::parse(&Bytes::new()), Ok(VideoTag::Nothing));
-        assert_eq!(VideoTag::parse(&Bytes::from_static(&[0x17])), Err(TagError::Short("video")));
-        assert_eq!(AudioTag::parse(&Bytes::from_static(&[0xAF])), Err(TagError::Short("audio")));
-        assert_eq!(AudioTag::parse(&Bytes::from_static(&[0xAF, 1])), Ok(AudioTag::Nothing));
+        assert_eq!(
+            VideoTag::parse(&Bytes::from_static(&[0x17])),
+            Err(TagError::Short("video"))
+        );
+        assert_eq!(
+            AudioTag::parse(&Bytes::from_static(&[0xAF])),
+            Err(TagError::Short("audio"))
+        );
+        assert_eq!(
+            AudioTag::parse(&Bytes::from_static(&[0xAF, 1])),
+            Ok(AudioTag::Nothing)
+        );
     }
 }

@@ -6,6 +6,6 @@ mod routes;
 mod stream;
 mod viewers;
 
-pub(crate) use naming::{Naming, PLAYBACK_PATH};
+pub(crate) use naming::Naming;
 pub(crate) use routes::router;
 pub(crate) use stream::{LiveOrigin, MediaFormat};

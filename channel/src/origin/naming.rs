@@ -16,7 +16,11 @@ pub(crate) struct Naming {
 impl Naming {
     /// `<public>/api/video/v1/<region>.<account>.channel.<id>.m3u8`.
     pub(crate) fn playback_url(&self, channel: &ChannelId) -> String {
-        let Self { region, account, public_url } = self;
+        let Self {
+            region,
+            account,
+            public_url,
+        } = self;
         format!("{public_url}{PLAYBACK_PATH}/{region}.{account}.channel.{channel}.m3u8")
     }
 
@@ -51,7 +55,13 @@ mod tests {
         );
         let file = url.rsplit('/').next().unwrap();
         assert_eq!(naming.channel_of(file), Some(channel));
-        assert_eq!(naming.channel_of("us-east-1.123456789012.channel..m3u8"), None);
-        assert_eq!(naming.channel_of("us-west-2.123456789012.channel.x.m3u8"), None);
+        assert_eq!(
+            naming.channel_of("us-east-1.123456789012.channel..m3u8"),
+            None
+        );
+        assert_eq!(
+            naming.channel_of("us-west-2.123456789012.channel.x.m3u8"),
+            None
+        );
     }
 }

@@ -72,10 +72,14 @@ impl LiveOrigin {
         }
     }
 
-    /// Another connection continues the stream.
-    pub(crate) fn hand_over(&mut self, owner: u64) {
+    /// Another connection continues the stream, or the same one in another format.
+    pub(crate) fn hand_over(&mut self, owner: u64, format: MediaFormat) {
         self.owner = owner;
         self.break_off();
+        if let Some(audio) = format.audio {
+            self.set_audio(owner, audio);
+        }
+        self.format = format;
     }
 
     /// No more samples come for now: what there is becomes a segment.
@@ -100,7 +104,11 @@ impl LiveOrigin {
             self.break_off();
             return;
         }
-        if let Sample::Video { dts, keyframe: true, .. } = sample
+        if let Sample::Video {
+            dts,
+            keyframe: true,
+            ..
+        } = sample
             && self.anchor.is_none()
         {
             self.anchor = Some(Anchor { dts: *dts, wall });
@@ -128,8 +136,15 @@ impl LiveOrigin {
             return None;
         }
         let Sps { width, height, .. } = self.format.picture;
-        let audio = self.format.audio.map(|audio| format!(",{}", audio.codec_string()));
-        let fps = self.format.fps.filter(|fps| (1.0..=120.0).contains(fps)).or(self.measured_fps);
+        let audio = self
+            .format
+            .audio
+            .map(|audio| format!(",{}", audio.codec_string()));
+        let fps = self
+            .format
+            .fps
+            .filter(|fps| (1.0..=120.0).contains(fps))
+            .or(self.measured_fps);
         Some(multivariant(&[Variant {
             uri: variant_uri,
             bandwidth: self.peak_bits_per_second.max(1),
@@ -163,7 +178,14 @@ impl LiveOrigin {
     }
 
     fn keep(&mut self, finished: Option<Segment>) {
-        let Some(Segment { data, start, duration, pictures, discontinuity }) = finished else {
+        let Some(Segment {
+            data,
+            start,
+            duration,
+            pictures,
+            discontinuity,
+        }) = finished
+        else {
             return;
         };
         let bits = data.len() as u64 * 8 * CLOCK_HZ / duration;
@@ -222,14 +244,26 @@ mod tests {
     fn origin() -> LiveOrigin {
         let picture = Sps::parse(&SPS_1280X720).unwrap();
         let audio = Some(AudioConfig::of_compositions());
-        LiveOrigin::new(1, MediaFormat { picture, audio, fps: Some(25.0) })
+        LiveOrigin::new(
+            1,
+            MediaFormat {
+                picture,
+                audio,
+                fps: Some(25.0),
+            },
+        )
     }
 
     fn push(origin: &mut LiveOrigin, owner: u64, pictures: std::ops::Range<u64>) {
         for n in pictures {
             let data = Bytes::from(vec![0x65; 1000]);
             let keyframe = n.is_multiple_of(50);
-            let sample = Sample::Video { pts: n * FRAME, dts: n * FRAME, keyframe, data };
+            let sample = Sample::Video {
+                pts: n * FRAME,
+                dts: n * FRAME,
+                keyframe,
+                data,
+            };
             origin.push(WallTime(n as i64 * 40_000), owner, &sample);
         }
     }
@@ -241,8 +275,14 @@ mod tests {
         assert_eq!(origin.master("v".into()), None);
         push(&mut origin, 1, 50..51);
         let master = origin.master("v.m3u8".into()).unwrap();
-        assert!(master.contains("CODECS=\"avc1.64001F,mp4a.40.2\""), "{master}");
-        assert!(master.contains("RESOLUTION=1280x720,FRAME-RATE=25.000\nv.m3u8"), "{master}");
+        assert!(
+            master.contains("CODECS=\"avc1.64001F,mp4a.40.2\""),
+            "{master}"
+        );
+        assert!(
+            master.contains("RESOLUTION=1280x720,FRAME-RATE=25.000\nv.m3u8"),
+            "{master}"
+        );
     }
 
     #[test]
@@ -252,7 +292,10 @@ mod tests {
         let text = origin.media(MonotonicTime(0), "s");
         assert_eq!(text.matches("#EXTINF:2.000000").count(), 15);
         assert!(text.contains("#EXT-X-MEDIA-SEQUENCE:25\n"), "{text}");
-        assert!(text.contains("#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:50.000Z"), "{text}");
+        assert!(
+            text.contains("#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:50.000Z"),
+            "{text}"
+        );
         assert_eq!(origin.segments.len(), 15 + SEGMENTS_BEHIND_MAX);
         assert!(origin.segment(21).is_some() && origin.segment(20).is_none());
         assert!(origin.segment(39).is_some() && origin.segment(40).is_none());
@@ -262,15 +305,26 @@ mod tests {
     fn who_was_taken_over_can_push_no_more_and_the_seam_is_marked() {
         let mut origin = origin();
         push(&mut origin, 1, 0..75);
-        origin.hand_over(2);
+        let format = *origin.format();
+        origin.hand_over(2, format);
         push(&mut origin, 1, 75..200);
         push(&mut origin, 2, 1000..1051);
         origin.end();
         push(&mut origin, 2, 1051..1200);
         let text = origin.media(MonotonicTime(0), "s");
-        let durations: Vec<&str> =
-            text.lines().filter_map(|line| line.strip_prefix("#EXTINF:")).collect();
-        assert_eq!(durations, ["2.000000,live", "1.000000,live", "2.000000,live", "0.040000,live"]);
+        let durations: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("#EXTINF:"))
+            .collect();
+        assert_eq!(
+            durations,
+            [
+                "2.000000,live",
+                "1.000000,live",
+                "2.000000,live",
+                "0.040000,live"
+            ]
+        );
         assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1);
         assert!(text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
     }
@@ -288,9 +342,18 @@ mod tests {
     #[test]
     fn takeover_must_bring_the_same_media() {
         let format = *origin().format();
-        assert!(format.continued_by(&MediaFormat { fps: None, ..format }));
-        assert!(!format.continued_by(&MediaFormat { audio: None, ..format }));
-        let picture = Sps { width: 640, ..format.picture };
+        assert!(format.continued_by(&MediaFormat {
+            fps: None,
+            ..format
+        }));
+        assert!(!format.continued_by(&MediaFormat {
+            audio: None,
+            ..format
+        }));
+        let picture = Sps {
+            width: 640,
+            ..format.picture
+        };
         assert!(!format.continued_by(&MediaFormat { picture, ..format }));
     }
 }

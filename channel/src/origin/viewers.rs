@@ -34,7 +34,8 @@ impl Viewers {
     }
 
     fn forget(&mut self, now: MonotonicTime) {
-        self.last_fetch.retain(|_, last| now.since(*last) < VIEWER_WINDOW);
+        self.last_fetch
+            .retain(|_, last| now.since(*last) < VIEWER_WINDOW);
     }
 }
 
@@ -51,7 +52,10 @@ mod tests {
         viewers.fetched(start, "a");
         viewers.fetched(start, "b");
         viewers.fetched(start.plus(Duration::from_secs(2)), "a");
-        assert_eq!(viewers.count(start.plus(VIEWER_WINDOW - Duration::from_nanos(1))), 2);
+        assert_eq!(
+            viewers.count(start.plus(VIEWER_WINDOW - Duration::from_nanos(1))),
+            2
+        );
         assert_eq!(viewers.count(start.plus(VIEWER_WINDOW)), 1);
         assert_eq!(viewers.count(start.plus(VIEWER_WINDOW * 2)), 0);
     }

@@ -1,0 +1,315 @@
+//! Which channels are live, who publishes to them, and where their origins are. One lock, never held across an await.
+//!
+//! Lock order: the hub's state, then an origin.
+
+mod live;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use compositor_core::id::ChannelId;
+use compositor_core::time::MonotonicTime;
+use parking_lot::Mutex;
+use rand::Rng;
+use rand::distr::Alphanumeric;
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::channels::LiveStream;
+use crate::clock::{Clock, Now};
+use crate::directory::ChannelGrant;
+use crate::event::ChannelEvent;
+use crate::hub::live::Live;
+use crate::limits::{ENDED_STREAM_KEPT, ENDED_STREAMS_MAX, EVENTS_PENDING_MAX, TICK};
+use crate::origin::{LiveOrigin, MediaFormat};
+use crate::sample::Sample;
+use crate::stream_session::{Input, TakeoverFailure};
+
+/// Why a connection must close.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum CloseReason {
+    /// StopStream.
+    Stopped,
+    /// Another publisher continues the stream.
+    TakenOver,
+    /// No media for too long.
+    NoData,
+    /// The server stops.
+    Shutdown,
+}
+
+/// One RTMP connection that wants to publish.
+#[derive(Clone, Debug)]
+pub(crate) struct Publisher {
+    /// Unique in this process.
+    pub(crate) connection: u64,
+    pub(crate) priority: Option<u32>,
+    /// Told when the connection must close.
+    pub(crate) close: watch::Sender<Option<CloseReason>>,
+}
+
+/// Why a publisher is refused.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error(
+        "the channel is being published to, and the priority does not exceed that of its publisher"
+    )]
+    Busy,
+    #[error("the stream was taken over as often as is allowed")]
+    TakeoverLimit,
+    #[error("the takeover brings another resolution, other codecs or other tracks")]
+    MediaMismatch,
+}
+
+pub(crate) type SharedOrigin = Arc<Mutex<LiveOrigin>>;
+
+/// Everything that connections, routes and the API share.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) clock: Clock,
+    state: Mutex<State>,
+    has_events: Notify,
+    no_events: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    live: HashMap<ChannelId, Live>,
+    origins: HashMap<String, SharedOrigin>,
+    ended: VecDeque<(MonotonicTime, String)>,
+    events: VecDeque<ChannelEvent>,
+}
+
+impl Hub {
+    pub(crate) fn new() -> Self {
+        Self {
+            clock: Clock::start(),
+            state: Mutex::default(),
+            has_events: Notify::new(),
+            no_events: Notify::new(),
+        }
+    }
+
+    /// A connection with a valid stream key wants to publish. Who may take over continues the stream with its first
+    /// keyframe, see [`Self::begin`]; until then the current publisher stays.
+    pub(crate) fn admit(&self, grant: &ChannelGrant, publisher: Publisher) -> Result<(), Refusal> {
+        self.change(&grant.channel, |state, now| {
+            if let Some(live) = state.live.get_mut(&grant.channel) {
+                return live.admit_takeover(now, publisher.priority);
+            }
+            let live = Live::new(now, grant.clone(), stream_id(), publisher);
+            state.live.insert(grant.channel.clone(), live);
+            Ok(())
+        })
+    }
+
+    /// The first keyframe of an admitted connection is here: it becomes the publisher, if it is not already.
+    pub(crate) fn begin(
+        &self,
+        grant: &ChannelGrant,
+        publisher: Publisher,
+        format: MediaFormat,
+    ) -> Result<SharedOrigin, Refusal> {
+        self.change(&grant.channel, |state, now| {
+            let live = state
+                .live
+                .entry(grant.channel.clone())
+                .or_insert_with(|| Live::new(now, grant.clone(), stream_id(), publisher.clone()));
+            let origin = live.begin(now, publisher, format)?;
+            state
+                .origins
+                .insert(live.stream_id().to_owned(), Arc::clone(&origin));
+            Ok(origin)
+        })
+    }
+
+    /// Media of the publisher, which plays for `span`.
+    pub(crate) fn media(
+        &self,
+        channel: &ChannelId,
+        connection: u64,
+        (span, samples): (std::time::Duration, &[Sample]),
+    ) {
+        let now = self.clock.now();
+        let origin = self.change(channel, |state, now| {
+            let live = state.live.get_mut(channel)?;
+            live.media(now, connection, span)
+        });
+        if let Some(origin) = origin {
+            let mut origin = origin.lock();
+            samples
+                .iter()
+                .for_each(|sample| origin.push(now.wall, connection, sample));
+        }
+    }
+
+    /// A connection is gone. One that said goodbye, or that nobody may take over, ends its stream.
+    pub(crate) fn leave(&self, channel: &ChannelId, connection: u64, said_goodbye: bool) {
+        self.change(channel, |state, now| {
+            if let Some(live) = state.live.get_mut(channel) {
+                live.leave(now, connection, said_goodbye);
+            }
+        });
+    }
+
+    /// Throws the publisher out and ends the stream. `false` when there is none.
+    pub(crate) fn stop(&self, channel: &ChannelId, reason: CloseReason) -> bool {
+        self.change(channel, |state, now| match state.live.get_mut(channel) {
+            Some(live) => {
+                let was_live = live.session.live_since().is_some();
+                live.close(reason);
+                live.input(now, Input::PublisherEnded);
+                was_live
+            }
+            None => false,
+        })
+    }
+
+    pub(crate) fn stop_all(&self, reason: CloseReason) {
+        let channels: Vec<ChannelId> = self.state.lock().live.keys().cloned().collect();
+        for channel in channels {
+            self.stop(&channel, reason);
+        }
+    }
+
+    pub(crate) fn stream(&self, channel: &ChannelId) -> Option<LiveStream> {
+        let now = self.clock.now().monotonic;
+        self.state
+            .lock()
+            .live
+            .get(channel)
+            .and_then(|live| live.describe(now))
+    }
+
+    pub(crate) fn streams(&self) -> Vec<LiveStream> {
+        let now = self.clock.now().monotonic;
+        self.state
+            .lock()
+            .live
+            .values()
+            .filter_map(|live| live.describe(now))
+            .collect()
+    }
+
+    /// The origin of a live channel, with its stream id.
+    pub(crate) fn origin_of_channel(&self, channel: &ChannelId) -> Option<(String, SharedOrigin)> {
+        let state = self.state.lock();
+        let live = state.live.get(channel)?;
+        Some((live.stream_id().to_owned(), live.origin()?))
+    }
+
+    /// The origin of a stream that is live or ended a short while ago.
+    pub(crate) fn origin_of_stream(&self, stream_id: &str) -> Option<SharedOrigin> {
+        self.state.lock().origins.get(stream_id).cloned()
+    }
+
+    /// Looks at the timers for ever.
+    pub(crate) async fn run_timers(&self) {
+        let mut interval = tokio::time::interval(TICK);
+        loop {
+            interval.tick().await;
+            let channels: Vec<ChannelId> = self.state.lock().live.keys().cloned().collect();
+            for channel in &channels {
+                self.change(channel, |state, now| {
+                    if let Some(live) = state.live.get_mut(channel) {
+                        live.tick(now);
+                    }
+                });
+            }
+            self.state.lock().forget_ended(self.clock.now().monotonic);
+        }
+    }
+
+    /// Hands events on for ever, in order.
+    pub(crate) async fn run_events(&self, events: mpsc::Sender<ChannelEvent>) {
+        loop {
+            let next = self.state.lock().events.pop_front();
+            match next {
+                Some(event) => {
+                    if events.send(event).await.is_err() {
+                        return;
+                    }
+                }
+                None => {
+                    self.no_events.notify_waiters();
+                    self.has_events.notified().await;
+                }
+            }
+        }
+    }
+
+    /// Waits until no event is left to hand on.
+    pub(crate) async fn events_delivered(&self) {
+        let mut delivered = std::pin::pin!(self.no_events.notified());
+        delivered.as_mut().enable();
+        if !self.state.lock().events.is_empty() {
+            delivered.await;
+        }
+    }
+
+    /// Changes the state of a channel, then collects what its session reports and lets go of it if it ended.
+    fn change<T>(&self, channel: &ChannelId, change: impl FnOnce(&mut State, Now) -> T) -> T {
+        let now = self.clock.now();
+        let mut state = self.state.lock();
+        let result = change(&mut state, now);
+        state.settle(now, channel);
+        if !state.events.is_empty() {
+            self.has_events.notify_one();
+        }
+        result
+    }
+}
+
+impl State {
+    fn settle(&mut self, now: Now, channel: &ChannelId) {
+        let Some(live) = self.live.get_mut(channel) else {
+            return;
+        };
+        while let Some(event) = live.poll_event(now) {
+            if self.events.len() < EVENTS_PENDING_MAX {
+                self.events.push_back(event);
+            } else {
+                tracing::error!(?event, "nobody reads channel events, this one is lost");
+            }
+        }
+        if live.session.ended()
+            && let Some(live) = self.live.remove(channel)
+        {
+            self.ended
+                .push_back((now.monotonic.plus(ENDED_STREAM_KEPT), live.finish()));
+        }
+    }
+
+    fn forget_ended(&mut self, now: MonotonicTime) {
+        while self.ended.len() > ENDED_STREAMS_MAX
+            || self.ended.front().is_some_and(|(until, _)| *until <= now)
+        {
+            if let Some((_, stream_id)) = self.ended.pop_front() {
+                self.origins.remove(&stream_id);
+            }
+        }
+    }
+}
+
+impl From<Refusal> for TakeoverFailure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Busy => Self::InvalidPriority,
+            Refusal::TakeoverLimit => Self::LimitBreached,
+            Refusal::MediaMismatch => Self::MediaMismatch,
+        }
+    }
+}
+
+/// `st-` and 23 alphanumerics.
+fn stream_id() -> String {
+    format!("st-{}", random_name(23))
+}
+
+/// Random alphanumerics.
+pub(crate) fn random_name(chars: usize) -> String {
+    rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(chars)
+        .map(char::from)
+        .collect()
+}
