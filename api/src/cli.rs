@@ -28,7 +28,7 @@ pub enum Command {
     /// Publish a file or a test pattern to a stage.
     Publish(PublishArgs),
     /// Check plugins, ports, disk and S3, and say what to do.
-    Doctor(ServeArgs),
+    Doctor(DoctorArgs),
 }
 
 /// Settings on the command line; each beats its environment variable, which beats the file.
@@ -55,6 +55,17 @@ pub struct ServeArgs {
     /// Base of all URLs handed out [env: PROSCENIUM_PUBLIC_URL] [default: the HTTP address]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+}
+
+/// The settings to look at, and what to try with them.
+#[derive(Args, Debug)]
+pub struct DoctorArgs {
+    /// The settings that `serve` would get.
+    #[command(flatten)]
+    pub settings: ServeArgs,
+    /// A bucket of an external S3 to write to and read from
+    #[arg(long)]
+    pub bucket: Option<String>,
 }
 
 /// Why there is no configuration to run with.

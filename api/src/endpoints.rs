@@ -10,6 +10,9 @@ use crate::data_dir::{DataDir, DataDirError};
 /// The file inside the data folder.
 pub const ENDPOINTS_FILE: &str = "endpoints.json";
 
+/// The port that RTMP clients take when none is named.
+const RTMP_PORT: u16 = 1935;
+
 /// All addresses, with the real ports.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Endpoints {
@@ -83,8 +86,26 @@ pub fn public_url(config: &Config, http: SocketAddr) -> BaseUrl {
         .unwrap_or_else(|| BaseUrl::of_listener(reachable(http)))
 }
 
+/// The host that publishers are told, and `:port` unless it is 1935. A listener on every interface has the host of the
+/// public URL.
+pub fn ingest_endpoint(rtmp: SocketAddr, public_url: &BaseUrl) -> String {
+    let host = if rtmp.ip().is_unspecified() {
+        public_url.host().to_owned()
+    } else {
+        let address = rtmp.to_string();
+        address
+            .rsplit_once(':')
+            .map_or(address.as_str(), |(host, _)| host)
+            .to_owned()
+    };
+    match rtmp.port() {
+        RTMP_PORT => host,
+        port => format!("{host}:{port}"),
+    }
+}
+
 /// An address that a client on this machine can connect to: "every interface" becomes loopback.
-fn reachable(bound: SocketAddr) -> SocketAddr {
+pub fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
         std::net::IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
         std::net::IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
@@ -130,6 +151,28 @@ mod tests {
         assert_eq!(
             public_url(&config, address("127.0.0.1:1")).as_str(),
             "https://stage.example.com"
+        );
+    }
+
+    #[test]
+    fn publishers_are_told_the_host_and_only_an_unusual_port() {
+        let public = BaseUrl::parse("https://stage.example.com:8443/x").unwrap();
+        assert_eq!(
+            ingest_endpoint(address("127.0.0.1:1935"), &public),
+            "127.0.0.1"
+        );
+        assert_eq!(
+            ingest_endpoint(address("127.0.0.1:41"), &public),
+            "127.0.0.1:41"
+        );
+        assert_eq!(ingest_endpoint(address("[::1]:41"), &public), "[::1]:41");
+        assert_eq!(
+            ingest_endpoint(address("0.0.0.0:1935"), &public),
+            "stage.example.com"
+        );
+        assert_eq!(
+            ingest_endpoint(address("0.0.0.0:41"), &public),
+            "stage.example.com:41"
         );
     }
 }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use api::cli::{Cli, Command, ServeArgs};
 use api::clock::Clock;
 use api::config::Config;
-use api::{publish, serve, telemetry};
+use api::{doctor, publish, serve, telemetry};
 use clap::Parser;
 
 /// The exit status for settings that cannot be used, as for a wrong command line.
@@ -27,7 +27,16 @@ fn main() -> ExitCode {
         Command::Serve(args) => with_settings(args, |config| {
             run_async(async { Ok(serve::serve(config, clock).await?) })
         }),
-        Command::Doctor(args) => with_settings(args, |_| Err("doctor is not there yet".into())),
+        Command::Doctor(args) => with_settings(args.settings, |config| {
+            run_async(async {
+                let fine = doctor::run(&config, args.bucket.as_deref()).await;
+                if fine {
+                    Ok(())
+                } else {
+                    Err("not everything is fine".into())
+                }
+            })
+        }),
     }
 }
 

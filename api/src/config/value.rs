@@ -52,6 +52,15 @@ impl BaseUrl {
         rest.split('/').next().unwrap_or(rest)
     }
 
+    /// The host without its port.
+    pub fn host(&self) -> &str {
+        let authority = self.authority();
+        match authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => authority,
+        }
+    }
+
     /// Scheme and authority, the `Origin` that a browser sends.
     pub fn origin(&self) -> String {
         let scheme = self

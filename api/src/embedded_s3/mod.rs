@@ -22,6 +22,7 @@ use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 
 use crate::config::{ACCOUNT, ApiCredential, Secret};
+use crate::endpoints::reachable;
 use crate::http_server;
 
 /// Access key with which this server writes its own recordings; its secret is new at each start.
@@ -111,6 +112,11 @@ impl EmbeddedS3 {
     /// Where it listens, with the real port.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where this machine reaches it: loopback when it listens on every interface.
+    pub fn reachable_address(&self) -> SocketAddr {
+        reachable(self.address)
     }
 
     /// The key for this server's own requests.
