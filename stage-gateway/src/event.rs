@@ -1,6 +1,7 @@
 //! What happens on a stage, as the API hears of it.
 
-use compositor_core::id::{ParticipantId, SessionId, StageId};
+use compositor_core::id::{CompositionId, ParticipantId, SessionId, StageId};
+use compositor_core::journal::JournalSeq;
 use compositor_core::time::MonotonicTime;
 
 /// One thing that happened on a stage.
@@ -64,4 +65,25 @@ pub enum GatewayEventKind {
         /// How many there are now.
         count: usize,
     },
+    /// The disk did not keep up with the journal, and media was thrown away.
+    JournalUnitsDropped {
+        /// How many access units.
+        units: u64,
+        /// Their bytes.
+        bytes: u64,
+    },
+    /// The disk cap took records that a composition still wanted.
+    JournalCapForced {
+        /// The oldest record that is left.
+        oldest: JournalSeq,
+        /// Whose checkpoints lie before it.
+        behind: Vec<CompositionId>,
+    },
+    /// Writing the journal fails; it is tried again until it works.
+    JournalWriteFailed {
+        /// Why.
+        error: String,
+    },
+    /// Writing the journal works again.
+    JournalWriteRecovered,
 }

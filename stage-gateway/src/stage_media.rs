@@ -1,25 +1,57 @@
 //! What a composition gets of a stage session: its journal, keyframes on request, and layers by height.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use compositor_core::id::{CompositionId, Layer, TrackId};
+use compositor_core::id::{CompositionId, Layer, SessionId, TrackId};
 use compositor_core::journal::JournalSeq;
+use compositor_core::roster::Publisher;
 use compositor_core::sink::{JournalError, JournalReader, StageJournal};
+use compositor_core::time::MediaTime;
+
+use crate::journal::Follower;
+use crate::session::{SessionInput, SessionShared};
 
 /// A stage session as compositions see it.
 #[derive(Debug)]
-pub struct StageMedia {}
+pub struct StageMedia {
+    session: Arc<SessionShared>,
+}
+
+impl StageMedia {
+    pub(crate) fn new(session: Arc<SessionShared>) -> Self {
+        Self { session }
+    }
+
+    /// Which session this is.
+    pub fn session(&self) -> &SessionId {
+        &self.session.session
+    }
+
+    /// The stage clock now.
+    pub fn media_now(&self) -> MediaTime {
+        self.session.media_now()
+    }
+
+    /// Who publishes, in order of arrival; also those within the grace window.
+    pub fn publishers(&self) -> Vec<Publisher> {
+        self.session.publishers()
+    }
+}
 
 /// Follows the journal of one stage session.
 #[derive(Debug)]
-pub struct StageReader {}
+pub struct StageReader {
+    follower: Follower,
+}
 
 impl JournalReader for StageReader {
-    async fn next_batch(&mut self) -> Result<Bytes, JournalError> {
-        Err(JournalError::Closed)
+    fn position(&self) -> JournalSeq {
+        self.follower.position()
     }
 
-    fn position(&self) -> JournalSeq {
-        JournalSeq::default()
+    async fn next_batch(&mut self) -> Result<Bytes, JournalError> {
+        self.follower.next_batch().await
     }
 }
 
@@ -28,17 +60,43 @@ impl StageJournal for StageMedia {
 
     async fn attach(
         &self,
-        _composition: &CompositionId,
-        _from: Option<JournalSeq>,
+        composition: &CompositionId,
+        from: Option<JournalSeq>,
     ) -> Result<Self::Reader, JournalError> {
-        Err(JournalError::Closed)
+        let composition = composition.clone();
+        let attached = self
+            .session
+            .ask(|reply| SessionInput::Attach {
+                composition,
+                from,
+                reply,
+            })
+            .await;
+        let follower = attached.unwrap_or(Err(JournalError::Closed))?;
+        Ok(StageReader { follower })
     }
 
-    fn checkpoint(&self, _composition: &CompositionId, _seq: JournalSeq) {}
+    fn checkpoint(&self, composition: &CompositionId, seq: JournalSeq) {
+        self.session.checkpoint(composition, seq);
+    }
 
-    fn detach(&self, _composition: &CompositionId) {}
+    fn detach(&self, composition: &CompositionId) {
+        self.session.detach(composition);
+    }
 
-    fn request_keyframe(&self, _track: TrackId, _layer: Layer) {}
+    fn request_keyframe(&self, track: TrackId, layer: Layer) {
+        self.session.want_keyframe(track, layer);
+    }
 
-    fn wish_height(&self, _composition: &CompositionId, _track: TrackId, _height: u16) {}
+    fn wish_height(&self, composition: &CompositionId, track: TrackId, height: u16) {
+        let composition = composition.clone();
+        // A lost wish leaves the layer as it is; the composition wishes again when its layout changes.
+        if !self.session.try_tell(SessionInput::Wish {
+            composition,
+            track,
+            height,
+        }) {
+            tracing::warn!(stage = %self.session.stage, "a height wish was lost, the session is overloaded");
+        }
+    }
 }

@@ -1,0 +1,208 @@
+//! ICE-TCP: connections to the shared listener, given to the peer connection that their first STUN request names.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use parking_lot::Mutex;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
+use webrtc::runtime::{AsyncTcpListener, AsyncTcpStream};
+
+use super::{Shared, stun};
+
+/// Connections whose first frame has not come yet.
+const UNNAMED_MAX: usize = 64;
+
+/// How long the first frame may take.
+const FIRST_FRAME_WAIT: Duration = Duration::from_secs(5);
+
+/// Longest first frame: a STUN request.
+const FIRST_FRAME_BYTES_MAX: usize = 1_500;
+
+/// Frames that wait to be written to one connection; then the newest is dropped, as UDP would.
+const FRAME_QUEUE: usize = 512;
+
+/// Pause after a failed accept, which is what a process without free descriptors gets.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Accepts for ever.
+pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let places = Arc::new(Semaphore::new(UNNAMED_MAX));
+    loop {
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(%error, "ICE-TCP accept failed");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        // Without a free place the connection is dropped at once.
+        if let Ok(place) = places.clone().try_acquire_owned() {
+            let shared = shared.clone();
+            tokio::spawn(async move {
+                let _ = tokio::time::timeout(FIRST_FRAME_WAIT, introduce(shared, stream)).await;
+                drop(place);
+            });
+        }
+    }
+}
+
+// Reads the first RFC 4571 frame and hands the connection over to whom it names.
+async fn introduce(shared: Arc<Shared>, mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let peer = stream.peer_addr()?;
+    let length = usize::from(stream.read_u16().await?);
+    if length > FIRST_FRAME_BYTES_MAX {
+        return Err(ErrorKind::InvalidData.into());
+    }
+    let mut frame = vec![0_u8; length];
+    stream.read_exact(&mut frame).await?;
+    let route = {
+        let routes = shared.routes.lock();
+        stun::local_ufrag(&frame)
+            .and_then(|ufrag| routes.by_ufrag.get(ufrag))
+            .cloned()
+    };
+    let Some(route) = route else {
+        return Err(ErrorKind::NotFound.into());
+    };
+    let mut seen = BytesMut::with_capacity(2 + length);
+    seen.extend_from_slice(&(length as u16).to_be_bytes());
+    seen.extend_from_slice(&frame);
+    let framed = FramedStream {
+        stream,
+        peer,
+        seen: seen.freeze(),
+    };
+    route
+        .streams
+        .try_send(framed)
+        .map_err(|_| ErrorKind::ConnectionRefused.into())
+}
+
+/// An accepted connection and what was read of it so far.
+#[derive(Debug)]
+pub(super) struct FramedStream {
+    stream: TcpStream,
+    peer: SocketAddr,
+    seen: Bytes,
+}
+
+/// What a peer connection takes for its TCP listener.
+#[derive(Debug)]
+pub(super) struct VirtualListener {
+    pub(super) shared: Arc<Shared>,
+    pub(super) local: SocketAddr,
+    pub(super) streams: AsyncMutex<mpsc::Receiver<FramedStream>>,
+}
+
+impl AsyncTcpListener for VirtualListener {
+    fn accept<'a>(&'a self) -> BoxFuture<'a, io::Result<(Arc<dyn AsyncTcpStream>, SocketAddr)>> {
+        Box::pin(async move {
+            let Some(framed) = self.streams.lock().await.recv().await else {
+                // The share of the port is gone, and with it the peer connection soon.
+                return std::future::pending().await;
+            };
+            let peer = framed.peer;
+            let stream = VirtualStream::new(self.shared.clone(), self.local, framed);
+            Ok((Arc::new(stream) as Arc<dyn AsyncTcpStream>, peer))
+        })
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+}
+
+#[derive(Debug)]
+struct VirtualStream {
+    shared: Arc<Shared>,
+    local: SocketAddr,
+    peer: SocketAddr,
+    seen: Mutex<Bytes>,
+    read: OwnedReadHalf,
+    frames: mpsc::Sender<Bytes>,
+}
+
+impl VirtualStream {
+    fn new(shared: Arc<Shared>, local: SocketAddr, framed: FramedStream) -> Self {
+        let (read, write) = framed.stream.into_split();
+        let (frames, queue) = mpsc::channel(FRAME_QUEUE);
+        tokio::spawn(write_frames(queue, write));
+        Self {
+            shared,
+            local,
+            peer: framed.peer,
+            seen: Mutex::new(framed.seen),
+            read,
+            frames,
+        }
+    }
+}
+
+async fn write_frames(mut queue: mpsc::Receiver<Bytes>, mut write: OwnedWriteHalf) {
+    while let Some(frame) = queue.recv().await {
+        if write.write_all(&frame).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl AsyncTcpStream for VirtualStream {
+    fn read<'a, 'b>(&'a self, buffer: &'b mut [u8]) -> BoxFuture<'b, io::Result<usize>>
+    where
+        'a: 'b,
+    {
+        Box::pin(async move {
+            {
+                let mut seen = self.seen.lock();
+                if !seen.is_empty() {
+                    let length = seen.len().min(buffer.len());
+                    seen.copy_to_slice(&mut buffer[..length]);
+                    return Ok(length);
+                }
+            }
+            loop {
+                self.read.readable().await?;
+                match self.read.try_read(buffer) {
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    done => return done,
+                }
+            }
+        })
+    }
+
+    fn write_all<'a, 'b>(&'a self, buffer: &'b [u8]) -> BoxFuture<'b, io::Result<()>>
+    where
+        'a: 'b,
+    {
+        // One call is one whole frame. A connection that cannot keep up loses frames; it must not hold up the driver.
+        if self
+            .frames
+            .try_send(Bytes::copy_from_slice(buffer))
+            .is_err()
+        {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.peer)
+    }
+}

@@ -1,0 +1,96 @@
+//! Datagrams: from the shared socket to the peer connections, and from them to the shared socket.
+
+use std::io::{self, ErrorKind, IoSliceMut};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
+
+use super::{Datagram, Shared};
+
+/// Largest datagram taken; WebRTC stays below 1,500.
+const DATAGRAM_BYTES_MAX: usize = 2_048;
+
+/// Reads the shared socket for ever.
+pub(super) async fn receive(shared: Arc<Shared>) {
+    let mut buffer = vec![0_u8; DATAGRAM_BYTES_MAX];
+    loop {
+        match shared.socket.recv_from(&mut buffer).await {
+            Ok((length, from)) => shared.deliver(&buffer[..length], from),
+            // ICMP errors of single peers surface here (Linux: ECONNREFUSED); they say nothing about the socket.
+            Err(error) => tracing::debug!(%error, "WebRTC socket read failed"),
+        }
+    }
+}
+
+impl Shared {
+    fn deliver(&self, datagram: &[u8], from: SocketAddr) {
+        if datagram.is_empty() {
+            return;
+        }
+        let Some(route) = self.routes.lock().find(datagram, from) else {
+            return;
+        };
+        if route
+            .datagrams
+            .try_send((Bytes::copy_from_slice(datagram), from))
+            .is_err()
+        {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What a peer connection takes for its UDP socket.
+#[derive(Debug)]
+pub(super) struct VirtualSocket {
+    pub(super) shared: Arc<Shared>,
+    pub(super) local: SocketAddr,
+    pub(super) datagrams: Mutex<mpsc::Receiver<Datagram>>,
+}
+
+impl AsyncUdpSocket for VirtualSocket {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        Ok(self.local)
+    }
+
+    fn poll_send(&self, _cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        // The socket keeps one waker, and many peer connections share it: a full socket drops, nobody waits.
+        match self
+            .shared
+            .socket
+            .try_send_to(transmit.contents, transmit.destination)
+        {
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+            // An unreachable peer is found out by ICE, not by one failed datagram.
+            Err(error) => tracing::debug!(%error, to = %transmit.destination, "datagram not sent"),
+        }
+        Poll::Ready(Ok(transmit.contents.len()))
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        buffers: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let Some((datagram, from)) = ready!(self.datagrams.lock().poll_recv(cx)) else {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        };
+        let length = datagram.len().min(buffers[0].len());
+        buffers[0][..length].copy_from_slice(&datagram[..length]);
+        meta[0] = RecvMeta::default();
+        meta[0].addr = from;
+        meta[0].len = length;
+        meta[0].stride = length.max(1);
+        Poll::Ready(Ok(1))
+    }
+}

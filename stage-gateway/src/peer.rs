@@ -1,0 +1,373 @@
+//! One peer connection: made from an offer, answered, restarted, watched and closed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use compositor_core::access_unit::{Codec, MediaKind};
+use rtc::ice::mdns::MulticastDnsMode;
+use rtc::interceptor::{NackGeneratorBuilder, Registry, Slot};
+use rtc::peer_connection::configuration::RTCConfigurationBuilder;
+use rtc::peer_connection::configuration::interceptor_registry::register_default_interceptors;
+use rtc::peer_connection::configuration::media_engine::MediaEngine;
+use rtc::peer_connection::configuration::setting_engine::{SettingEngine, SettingEngineBuilder};
+use rtc::peer_connection::sdp::RTCSessionDescription;
+use rtc::peer_connection::transport::{RTCDtlsRole, RTCDtlsTransportState};
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RtpCodecKind,
+};
+use rtc::shared::error::Error;
+use tokio::sync::{mpsc, oneshot};
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::{
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
+    RTCPeerConnectionState,
+};
+
+use crate::error::OfferError;
+use crate::mux::{Mux, PeerPort};
+use crate::peer_limits::DTLS_POLL;
+use crate::rtcp::{RtcpFact, RtcpTap};
+use crate::sdp::{self, IceCredentials, Offer};
+
+/// State changes that wait for the peer's task; a connection has a handful in its life, restarts some more.
+const STATE_QUEUE: usize = 64;
+
+/// RTCP facts that wait for the peer's task: 3 layers, audio and feedback, some seconds' worth.
+const RTCP_QUEUE: usize = 256;
+
+/// How long gathering may take; nothing is asked of the network, so it takes milliseconds.
+const GATHERING_WAIT: Duration = Duration::from_secs(3);
+
+/// How long closing may take before the connection is dropped as it is.
+const CLOSE_WAIT: Duration = Duration::from_secs(2);
+
+/// A connection without a packet for this long is shaky, and after [`ICE_FAILED_AFTER`] more it is gone. Browsers send
+/// consent checks at least every 2.5 s; both together stay below the 10 s within which a vanished peer is noticed.
+const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
+const ICE_FAILED_AFTER: Duration = Duration::from_secs(5);
+const ICE_KEEPALIVE: Duration = Duration::from_secs(1);
+
+/// Pause between requests for the same lost packet; three fit into the jitter buffer's wait.
+const NACK_INTERVAL: Duration = Duration::from_millis(50);
+const NACKS_PER_PACKET_MAX: u16 = 3;
+
+/// What happens to a peer connection.
+pub(crate) enum PeerEvent {
+    /// ICE and DTLS are up.
+    Connected,
+    /// It will not come back.
+    Gone,
+    /// A remote track has its first packet.
+    Track(Arc<dyn TrackRemote>),
+}
+
+/// A peer connection and its share of the port.
+pub(crate) struct Peer {
+    connection: Arc<dyn PeerConnection>,
+    port: PeerPort,
+    candidates: Vec<String>,
+    offer: String,
+    closed: AtomicBool,
+}
+
+/// What a peer's task listens to.
+pub(crate) struct PeerEvents {
+    /// State changes and tracks.
+    pub(crate) states: mpsc::Receiver<PeerEvent>,
+    /// Inbound RTCP.
+    pub(crate) rtcp: mpsc::Receiver<RtcpFact>,
+    gathered: Option<oneshot::Receiver<()>>,
+}
+
+impl Peer {
+    /// Makes the connection; [`Self::answer`] follows once local tracks are added.
+    pub(crate) async fn new(mux: &Mux, offer: &Offer) -> Result<(Self, PeerEvents), OfferError> {
+        let (states_tx, states) = mpsc::channel(STATE_QUEUE);
+        let (rtcp_tx, rtcp) = mpsc::channel(RTCP_QUEUE);
+        let (gathered_tx, gathered) = oneshot::channel();
+        let handler = Handler {
+            states: states_tx,
+            gathered: parking_lot::Mutex::new(Some(gathered_tx)),
+        };
+        let mut media = media_engine().map_err(internal)?;
+        let interceptors = register_default_interceptors(Registry::new(), &mut media)
+            .map_err(internal)?
+            .with(Slot::NackGenerator, nack_generator())
+            .with(Slot::from(RTCP_TAP_SLOT), RtcpTap::new(rtcp_tx));
+        let (port, runtime) = mux.open();
+        let connection = PeerConnectionBuilder::new()
+            .with_configuration(RTCConfigurationBuilder::new().build())
+            .with_media_engine(media)
+            .with_setting_engine(setting_engine())
+            .with_interceptor_registry(interceptors)
+            .with_handler(Arc::new(handler))
+            .with_runtime(Arc::new(runtime))
+            .with_udp_addrs(vec![port.placeholder_address()])
+            .with_tcp_addrs(vec![port.placeholder_address()])
+            .build()
+            .await
+            .map_err(internal)?;
+        let peer = Self {
+            connection: Arc::new(connection),
+            port,
+            candidates: mux.candidate_lines(),
+            offer: offer.sdp.clone(),
+            closed: AtomicBool::new(false),
+        };
+        Ok((
+            peer,
+            PeerEvents {
+                states,
+                rtcp,
+                gathered: Some(gathered),
+            },
+        ))
+    }
+
+    /// The library's connection, for adding local tracks.
+    pub(crate) fn connection(&self) -> &Arc<dyn PeerConnection> {
+        &self.connection
+    }
+
+    /// Answers the offer and starts to listen for the client.
+    pub(crate) async fn answer(&self, events: &mut PeerEvents) -> Result<String, OfferError> {
+        let answer = self.negotiate(&self.offer).await?;
+        if let Some(gathered) = events.gathered.take() {
+            let _ = tokio::time::timeout(GATHERING_WAIT, gathered).await;
+        }
+        let answer = self.local_sdp().await.unwrap_or(answer);
+        let ice = sdp::ice_credentials(&answer).map_err(|what| OfferError::Internal { what })?;
+        self.port.listen_for(&ice.ufrag);
+        Ok(sdp::with_candidates(&answer, &self.candidates))
+    }
+
+    /// Restarts ICE towards a client with new credentials; returns our fragment.
+    pub(crate) async fn restart_ice(&self, ice: &IceCredentials) -> Result<String, OfferError> {
+        let answer = self
+            .negotiate(&sdp::with_credentials(&self.offer, ice))
+            .await?;
+        let answer = self.local_sdp().await.unwrap_or(answer);
+        let ours = sdp::ice_credentials(&answer).map_err(|what| OfferError::Internal { what })?;
+        self.port.listen_for(&ours.ufrag);
+        Ok(sdp::restart_fragment(&answer, &ours, &self.candidates))
+    }
+
+    async fn negotiate(&self, offer: &str) -> Result<String, OfferError> {
+        let connection = self.connection.clone();
+        let offer = offer.to_owned();
+        // In its own task, so that a panic of the parser costs this offer and nothing else.
+        let negotiated = tokio::spawn(async move {
+            let offer = RTCSessionDescription::offer(offer).map_err(refused)?;
+            connection
+                .set_remote_description(offer)
+                .await
+                .map_err(refused)?;
+            let answer = connection.create_answer(None).await.map_err(refused)?;
+            let sdp = answer.sdp.clone();
+            connection
+                .set_local_description(answer)
+                .await
+                .map_err(refused)?;
+            Ok(sdp)
+        });
+        negotiated.await.unwrap_or_else(|_| {
+            Err(OfferError::Malformed {
+                rule: "the SDP parser gave up on it".to_owned(),
+            })
+        })
+    }
+
+    async fn local_sdp(&self) -> Option<String> {
+        self.connection
+            .local_description()
+            .await
+            .map(|description| description.sdp)
+    }
+
+    /// Waits until the connection's driver has ended.
+    pub(crate) async fn abandoned(&self) {
+        self.port.abandoned().await;
+    }
+
+    /// Whether the other side closed DTLS, which the connection's state does not tell.
+    pub(crate) async fn dtls_closed(&self) -> bool {
+        let transport = if let Some(receiver) = self.connection.get_receivers().await.first() {
+            receiver.transport().await
+        } else if let Some(sender) = self.connection.get_senders().await.first() {
+            sender.transport().await
+        } else {
+            return false;
+        };
+        let Ok(Some(transport)) = transport else {
+            return false;
+        };
+        let state = transport.state().await;
+        matches!(
+            state,
+            Ok(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed)
+        )
+    }
+
+    /// Closes the connection; DTLS tells the other side.
+    pub(crate) async fn close(&self) {
+        self.closed.store(true, Ordering::Relaxed);
+        let closed = tokio::time::timeout(CLOSE_WAIT, self.connection.close()).await;
+        if !matches!(closed, Ok(Ok(()))) {
+            tracing::debug!("a peer connection did not close in order");
+        }
+    }
+}
+
+/// The library's connection lives on when it is merely dropped.
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if !self.closed.load(Ordering::Relaxed)
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let connection = self.connection.clone();
+            runtime.spawn(async move {
+                let _ = tokio::time::timeout(CLOSE_WAIT, connection.close()).await;
+            });
+        }
+    }
+}
+
+struct Handler {
+    states: mpsc::Sender<PeerEvent>,
+    gathered: parking_lot::Mutex<Option<oneshot::Sender<()>>>,
+}
+
+#[async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete
+            && let Some(gathered) = self.gathered.lock().take()
+        {
+            let _ = gathered.send(());
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        let event = match state {
+            RTCPeerConnectionState::Connected => PeerEvent::Connected,
+            RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed => PeerEvent::Gone,
+            _ => return,
+        };
+        let _ = self.states.send(event).await;
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        let _ = self.states.send(PeerEvent::Track(track)).await;
+    }
+}
+
+/// Behind all of the library's interceptors, so that it sees what they saw.
+const RTCP_TAP_SLOT: usize = 20_000;
+
+fn nack_generator() -> impl rtc::interceptor::Interceptor {
+    NackGeneratorBuilder::new()
+        .with_interval(NACK_INTERVAL)
+        .with_max_nacks_per_packet(NACKS_PER_PACKET_MAX)
+        .build()
+}
+
+fn setting_engine() -> SettingEngine {
+    SettingEngineBuilder::new()
+        .with_lite(true)
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .with_include_loopback_candidate(true)
+        .with_ice_timeouts(
+            Some(ICE_DISCONNECTED_AFTER),
+            Some(ICE_FAILED_AFTER),
+            Some(ICE_KEEPALIVE),
+        )
+        // The client speaks first then, which saves a round of DTLS retransmission (measured: 200 ms to 30 ms).
+        .with_answering_dtls_role(RTCDtlsRole::Server)
+        .build()
+}
+
+// Our own list: the library's default offers RTX, whose repairs its NACK generator does not recognise, so that it asks
+// for each lost packet again and again.
+fn media_engine() -> Result<MediaEngine, Error> {
+    let mut media = MediaEngine::default();
+    let h264 = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=";
+    let codecs = [
+        (Codec::Opus, 111, "minptime=10;useinbandfec=1".to_owned()),
+        (Codec::H264, 102, format!("{h264}42001f")),
+        (Codec::H264, 125, format!("{h264}42e01f")),
+        (Codec::H264, 127, format!("{h264}4d001f")),
+        (Codec::Vp8, 96, String::new()),
+        (Codec::Vp9, 98, "profile-id=0".to_owned()),
+    ];
+    for (codec, payload_type, fmtp) in codecs {
+        let rtp_codec = codec_parameters(codec, &fmtp);
+        let kind = match codec.kind() {
+            MediaKind::Audio => RtpCodecKind::Audio,
+            MediaKind::Video => RtpCodecKind::Video,
+        };
+        media.register_codec(
+            RTCRtpCodecParameters {
+                rtp_codec,
+                payload_type,
+            },
+            kind,
+        )?;
+    }
+    Ok(media)
+}
+
+/// How the library names a codec.
+pub(crate) fn codec_parameters(codec: Codec, fmtp: &str) -> RTCRtpCodec {
+    let (mime_type, clock_rate, channels, rtcp_feedback) = match codec {
+        Codec::Opus => ("audio/opus", 48_000, 2, Vec::new()),
+        Codec::H264 => ("video/H264", 90_000, 0, video_feedback()),
+        Codec::Vp8 => ("video/VP8", 90_000, 0, video_feedback()),
+        Codec::Vp9 => ("video/VP9", 90_000, 0, video_feedback()),
+    };
+    RTCRtpCodec {
+        mime_type: mime_type.to_owned(),
+        clock_rate,
+        channels,
+        sdp_fmtp_line: fmtp.to_owned(),
+        rtcp_feedback,
+    }
+}
+
+fn video_feedback() -> Vec<RTCPFeedback> {
+    [("ccm", "fir"), ("nack", ""), ("nack", "pli")]
+        .map(|(typ, parameter)| RTCPFeedback {
+            typ: typ.to_owned(),
+            parameter: parameter.to_owned(),
+        })
+        .to_vec()
+}
+
+fn internal(error: Error) -> OfferError {
+    OfferError::Internal {
+        what: error.to_string(),
+    }
+}
+
+fn refused(error: Error) -> OfferError {
+    OfferError::Malformed {
+        rule: error.to_string(),
+    }
+}
+
+/// Waits until the other side closes DTLS or the connection's driver ends.
+pub(crate) async fn wait_for_end(peer: &Peer) {
+    let closed = async {
+        loop {
+            tokio::time::sleep(DTLS_POLL).await;
+            if peer.dtls_closed().await {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = closed => {}
+        () = peer.abandoned() => {}
+    }
+}

@@ -1,0 +1,415 @@
+//! The session's actor: one loop over one enum of inputs, the pure stage in the middle.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use compositor_core::id::{CompositionId, ParticipantId};
+use compositor_core::journal::{JournalSeq, RecordBody};
+use compositor_core::limits::{PUBLISHERS_PER_STAGE_MAX, WATERMARK_INTERVAL};
+use compositor_core::roster::RosterChange;
+use compositor_core::sink::JournalError;
+use compositor_core::time::MonotonicTime;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::{Joining, Role, SessionInput, SessionShared, StopReason};
+use crate::error::OfferError;
+use crate::event::{GatewayEvent, GatewayEventKind};
+use crate::journal::{Follower, Journal, JournalEvent};
+use crate::stage::{Departure, PeerId, Stage, StageOutput};
+
+/// A session without peers and readers ends after this long; participants that reload a page find it again.
+const LINGER: Duration = Duration::from_secs(60);
+
+/// After a restart of the server compositions have this long to continue reading.
+const RESUME_WAIT: Duration = Duration::from_secs(120);
+
+/// Starts the actor.
+pub(super) fn spawn(
+    shared: Arc<SessionShared>,
+    inputs: mpsc::Receiver<SessionInput>,
+    resumed: bool,
+) {
+    let now = shared.now();
+    let actor = Actor {
+        shared,
+        stage: Stage::default(),
+        peers: HashMap::new(),
+        empty_since: Some(now),
+        hold_until: resumed.then(|| now.plus(RESUME_WAIT)),
+    };
+    tokio::spawn(actor.run(inputs));
+}
+
+struct Actor {
+    shared: Arc<SessionShared>,
+    stage: Stage,
+    peers: HashMap<PeerId, Member>,
+    empty_since: Option<MonotonicTime>,
+    hold_until: Option<MonotonicTime>,
+}
+
+struct Member {
+    joining: Joining,
+    connected: bool,
+}
+
+impl Actor {
+    async fn run(mut self, mut inputs: mpsc::Receiver<SessionInput>) {
+        self.report(self.shared.now(), GatewayEventKind::SessionStarted);
+        if self.hold_until.is_some() {
+            self.write_roster(RosterChange::Snapshot(Vec::new()));
+        }
+        let mut ticker = tokio::time::interval(WATERMARK_INTERVAL);
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let closed = loop {
+            tokio::select! {
+                input = inputs.recv() => match input {
+                    Some(SessionInput::Close { reply }) => break Some(reply),
+                    Some(input) => self.handle(input),
+                    None => break None,
+                },
+                _ = ticker.tick() => if self.on_tick() { break None },
+            }
+            self.act();
+        };
+        inputs.close();
+        self.finish().await;
+        if let Some(reply) = closed {
+            let _ = reply.send(());
+        }
+    }
+
+    fn handle(&mut self, input: SessionInput) {
+        let now = self.shared.now();
+        match input {
+            SessionInput::Join { joining, reply } => {
+                let _ = reply.send(self.join(joining));
+            }
+            SessionInput::Connected(peer) => self.on_connected(now, peer),
+            SessionInput::Left { peer, departure } => self.on_left(now, peer, departure),
+            SessionInput::TrackStarted {
+                participant,
+                peer,
+                track,
+            } => {
+                self.stage.start_track(&participant, peer, track);
+            }
+            SessionInput::TrackStopped { track, stopped } => self.stage.set_stopped(track, stopped),
+            SessionInput::LayersChanged { track, layers } => self.stage.set_layers(track, layers),
+            SessionInput::Attach {
+                composition,
+                from,
+                reply,
+            } => {
+                let _ = reply.send(self.attach(&composition, from));
+            }
+            SessionInput::Detached(composition) => self.stage.forget_composition(&composition),
+            SessionInput::Wish {
+                composition,
+                track,
+                height,
+            } => {
+                self.stage.wish(&composition, track, height);
+            }
+            SessionInput::Disconnect { participant, reply } => {
+                let _ = reply.send(self.disconnect(&participant));
+            }
+            SessionInput::Close { reply } => drop(reply),
+        }
+    }
+
+    fn join(&mut self, joining: Joining) -> Result<(), OfferError> {
+        let participant = &joining.identity.participant;
+        match &joining.role {
+            Role::Publisher => {
+                let mut publishers: Vec<&ParticipantId> = self
+                    .peers
+                    .values()
+                    .filter(|member| member.joining.role == Role::Publisher)
+                    .map(|member| &member.joining.identity.participant)
+                    .collect();
+                publishers.sort_unstable();
+                publishers.dedup();
+                let known = publishers.contains(&participant);
+                if !known && publishers.len() >= PUBLISHERS_PER_STAGE_MAX {
+                    return Err(OfferError::StageFull {
+                        limit: PUBLISHERS_PER_STAGE_MAX,
+                    });
+                }
+            }
+            Role::Subscriber(publisher) => {
+                let publishes = self.peers.values().any(|member| {
+                    member.joining.role == Role::Publisher
+                        && member.joining.identity.participant == *publisher
+                });
+                if !publishes {
+                    return Err(OfferError::PublisherNotFound {
+                        publisher: publisher.clone(),
+                    });
+                }
+            }
+        }
+        self.peers.insert(
+            joining.peer,
+            Member {
+                joining,
+                connected: false,
+            },
+        );
+        self.empty_since = None;
+        Ok(())
+    }
+
+    fn on_connected(&mut self, now: MonotonicTime, peer: PeerId) {
+        let Some(member) = self.peers.get(&peer).filter(|member| !member.connected) else {
+            return;
+        };
+        let identity = member.joining.identity.clone();
+        let role = member.joining.role.clone();
+        let participant = identity.participant.clone();
+        if !self.is_connected(&participant, |_| true) {
+            let user_id = identity.user_id.clone();
+            let participant = participant.clone();
+            self.report(
+                now,
+                GatewayEventKind::ParticipantJoined {
+                    participant,
+                    user_id,
+                },
+            );
+        }
+        let published_already = self.is_connected(&participant, |role| *role == Role::Publisher);
+        if let Some(member) = self.peers.get_mut(&peer) {
+            member.connected = true;
+        }
+        match role {
+            Role::Publisher => {
+                self.stage.connect(now, &identity, peer);
+                if !published_already {
+                    self.report(now, GatewayEventKind::PublishStarted { participant });
+                }
+            }
+            Role::Subscriber(publisher) => {
+                self.report(
+                    now,
+                    GatewayEventKind::SubscribeStarted {
+                        participant,
+                        publisher,
+                    },
+                );
+            }
+        }
+    }
+
+    fn on_left(&mut self, now: MonotonicTime, peer: PeerId, departure: Departure) {
+        let Some(Member { joining, connected }) = self.peers.remove(&peer) else {
+            return;
+        };
+        if self.peers.is_empty() {
+            self.empty_since = Some(now);
+        }
+        if !connected {
+            return;
+        }
+        let participant = joining.identity.participant;
+        let at = match departure {
+            Departure::Ended => now,
+            Departure::Lost { last_packet } => last_packet,
+        };
+        match joining.role {
+            Role::Publisher => {
+                self.stage.disconnect(now, &participant, peer, departure);
+                if !self.is_connected(&participant, |role| *role == Role::Publisher) {
+                    let participant = participant.clone();
+                    self.report(at, GatewayEventKind::PublishStopped { participant });
+                }
+            }
+            Role::Subscriber(publisher) => {
+                let participant = participant.clone();
+                self.report(
+                    now,
+                    GatewayEventKind::SubscribeStopped {
+                        participant,
+                        publisher,
+                    },
+                );
+            }
+        }
+        if !self.is_connected(&participant, |_| true) {
+            self.report(at, GatewayEventKind::ParticipantLeft { participant });
+        }
+    }
+
+    fn is_connected(&self, participant: &ParticipantId, role: impl Fn(&Role) -> bool) -> bool {
+        self.peers.values().any(|member| {
+            member.connected
+                && member.joining.identity.participant == *participant
+                && role(&member.joining.role)
+        })
+    }
+
+    fn attach(
+        &mut self,
+        composition: &CompositionId,
+        from: Option<JournalSeq>,
+    ) -> Result<Follower, JournalError> {
+        let shared = self.shared.clone();
+        let now = shared.media_now();
+        let mut journal = shared.journal.lock();
+        let journal = journal.as_mut().ok_or(JournalError::Closed)?;
+        let stage = &self.stage;
+        let follower = journal.attach(now, composition, from, || {
+            let mut snapshot = vec![RecordBody::Roster(RosterChange::Snapshot(
+                stage.publishers(),
+            ))];
+            let mappings = shared.mappings.lock();
+            snapshot.extend(mappings.values().copied().map(RecordBody::ClockMapping));
+            snapshot.extend(
+                stage
+                    .choices(composition)
+                    .into_iter()
+                    .map(RecordBody::LayerChoice),
+            );
+            snapshot
+        })?;
+        shared.journaling.store(true, Ordering::Relaxed);
+        if from.is_none() {
+            shared.want_all_keyframes();
+        }
+        Ok(follower)
+    }
+
+    fn disconnect(&mut self, participant: &ParticipantId) -> bool {
+        let mut connected = false;
+        for member in self.peers.values() {
+            if member.joining.identity.participant == *participant {
+                connected = true;
+                // A full queue holds a reason to stop already.
+                let _ = member.joining.stop.try_send(StopReason::Ended);
+            }
+        }
+        self.stage.forget(participant);
+        connected
+    }
+
+    /// Does what the stage decided.
+    fn act(&mut self) {
+        let mut roster_changed = false;
+        while let Some(output) = self.stage.poll_output() {
+            match output {
+                StageOutput::Roster(change) => {
+                    roster_changed = true;
+                    self.write_roster(change);
+                }
+                StageOutput::LayerChoice(choice) => {
+                    let now = self.shared.media_now();
+                    self.shared.append(now, RecordBody::LayerChoice(choice));
+                }
+                StageOutput::RequestKeyframe(track, layer) => {
+                    self.shared.want_keyframe(track, layer);
+                }
+                StageOutput::Replaced(peer) => {
+                    if let Some(member) = self.peers.get(&peer) {
+                        let _ = member.joining.stop.try_send(StopReason::Replaced);
+                    }
+                }
+                StageOutput::PublishersChanged { count, at } => {
+                    self.report(at, GatewayEventKind::PublishersChanged { count });
+                }
+            }
+        }
+        if roster_changed {
+            *self.shared.roster.write() = self.stage.publishers();
+        }
+    }
+
+    /// Every 20 ms; true when the session is over.
+    fn on_tick(&mut self) -> bool {
+        let now = self.shared.now();
+        if self.stage.poll_timeout().is_some_and(|due| due <= now) {
+            self.stage.handle_timeout(now);
+        }
+        let shared = self.shared.clone();
+        let mut journal = shared.journal.lock();
+        let Some(journal) = journal.as_mut() else {
+            return true;
+        };
+        if self.hold_until.is_some_and(|until| until <= now) {
+            self.hold_until = None;
+            journal.release();
+        }
+        journal.tick(shared.clock.media(now));
+        shared
+            .journaling
+            .store(journal.is_active(), Ordering::Relaxed);
+        self.take_journal_events(now, journal);
+        let unread = !journal.is_active();
+        unread
+            && self
+                .empty_since
+                .is_some_and(|since| now.since(since) >= LINGER)
+    }
+
+    fn take_journal_events(&self, now: MonotonicTime, journal: &mut Journal) {
+        while let Some(event) = journal.poll_event() {
+            let kind = match event {
+                JournalEvent::UnitsDropped {
+                    units,
+                    bytes,
+                    layers,
+                } => {
+                    for (track, layer) in layers {
+                        self.shared.want_keyframe(track, layer);
+                    }
+                    GatewayEventKind::JournalUnitsDropped { units, bytes }
+                }
+                JournalEvent::CapForced { oldest, behind } => {
+                    GatewayEventKind::JournalCapForced { oldest, behind }
+                }
+                JournalEvent::WriteFailed { error } => GatewayEventKind::JournalWriteFailed {
+                    error: error.to_string(),
+                },
+                JournalEvent::WriteRecovered => GatewayEventKind::JournalWriteRecovered,
+            };
+            tracing::warn!(stage = %self.shared.stage, ?kind, "the journal is in trouble");
+            self.report(now, kind);
+        }
+    }
+
+    fn write_roster(&self, change: RosterChange) {
+        self.shared
+            .append(self.shared.media_now(), RecordBody::Roster(change));
+    }
+
+    fn report(&self, at: MonotonicTime, kind: GatewayEventKind) {
+        let (stage, session) = (self.shared.stage.clone(), self.shared.session.clone());
+        // An error means that nobody listens.
+        let _ = self.shared.events.send(GatewayEvent {
+            stage,
+            session,
+            at,
+            kind,
+        });
+    }
+
+    async fn finish(mut self) {
+        let now = self.shared.now();
+        for member in self.peers.values() {
+            let _ = member.joining.stop.try_send(StopReason::Ended);
+        }
+        let peers: Vec<PeerId> = self.peers.keys().copied().collect();
+        for peer in peers {
+            self.on_left(now, peer, Departure::Ended);
+        }
+        self.act();
+        let journal = self.shared.journal.lock().take();
+        self.shared.journaling.store(false, Ordering::Relaxed);
+        if let Some(journal) = journal {
+            journal.close().await;
+        }
+        self.report(now, GatewayEventKind::SessionEnded);
+    }
+}

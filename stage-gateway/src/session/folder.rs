@@ -1,0 +1,138 @@
+//! Where a stage's sessions are kept: a folder for each, and in it the journal.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use compositor_core::id::SessionId;
+use compositor_core::journal::Gap;
+use compositor_core::time::{FrameRate, MediaTime};
+
+use crate::clock;
+use crate::journal::{Journal, JournalConfig};
+
+const SESSION_ID_CHARS: usize = 13;
+const SESSION_ID_ALPHABET: &[u8; 62] =
+    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// The stage clock resumes on a boundary of this frame grid, which all usual rates divide within a millisecond.
+const RESUME_GRID: FrameRate = FrameRate::whole(30);
+
+/// A session's journal, opened.
+pub(super) struct Opened {
+    /// Which session.
+    pub(super) session: SessionId,
+    /// Its journal.
+    pub(super) journal: Journal,
+    /// Where it continues, when an earlier run of the server left it behind.
+    pub(super) resumed: Option<Resumed>,
+}
+
+/// Where a session continues.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Resumed {
+    /// The stage clock.
+    pub(super) time: MediaTime,
+    /// What was lost.
+    pub(super) gap: Gap,
+}
+
+/// Opens the session left behind in `stage_dir`, or makes a new one. Folders without records are removed.
+pub(super) fn open(stage_dir: &Path) -> io::Result<Opened> {
+    for left_behind in sessions(stage_dir)? {
+        let (journal, recovered) = Journal::open(&left_behind, JournalConfig::default())?;
+        let name = left_behind
+            .file_name()
+            .and_then(|name| name.to_str())
+            .unwrap_or_default();
+        if let Some(recovered) = recovered {
+            let resumed_at = clock::wall_now();
+            let lost_us = resumed_at
+                .0
+                .saturating_sub(recovered.written_at.0)
+                .max(0)
+                .unsigned_abs();
+            let resumed = Resumed {
+                time: next_frame(recovered.time),
+                gap: Gap {
+                    resumed_at,
+                    lost_us,
+                },
+            };
+            let session = SessionId::new(name);
+            return Ok(Opened {
+                session,
+                journal,
+                resumed: Some(resumed),
+            });
+        }
+        drop(journal);
+        std::fs::remove_dir_all(&left_behind)?;
+    }
+    let session = fresh_id();
+    let (journal, _) = Journal::open(&stage_dir.join(session.as_str()), JournalConfig::default())?;
+    Ok(Opened {
+        session,
+        journal,
+        resumed: None,
+    })
+}
+
+fn sessions(stage_dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(stage_dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() && entry.file_name().to_string_lossy().starts_with("st-") {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+fn fresh_id() -> SessionId {
+    let random: [u8; SESSION_ID_CHARS] = rand::random();
+    let chars = random
+        .map(|byte| char::from(SESSION_ID_ALPHABET[usize::from(byte) % SESSION_ID_ALPHABET.len()]));
+    SessionId::new(format!("st-{}", String::from_iter(chars)))
+}
+
+fn next_frame(time: MediaTime) -> MediaTime {
+    let frame = RESUME_GRID.pts_90k(1);
+    let ticks = (u128::from(time.0) * 90_000).div_ceil(1_000_000_000) as u64;
+    let ticks = ticks.next_multiple_of(frame);
+    MediaTime((u128::from(ticks) * 1_000_000_000 / 90_000) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_resumes_on_the_next_frame() {
+        assert_eq!(next_frame(MediaTime(0)), MediaTime(0));
+        assert_eq!(next_frame(MediaTime(1)), MediaTime(33_333_333));
+        assert_eq!(next_frame(MediaTime(33_333_334)), MediaTime(66_666_666));
+        assert_eq!(
+            next_frame(MediaTime(1_000_000_000)),
+            MediaTime(1_000_000_000)
+        );
+    }
+
+    #[test]
+    fn a_new_session_has_its_own_folder_and_an_empty_one_is_not_resumed() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = open(dir.path()).unwrap();
+        assert!(first.resumed.is_none());
+        assert_eq!(first.session.as_str().len(), 3 + SESSION_ID_CHARS);
+        let id = first.session.clone();
+        drop(first);
+        let second = open(dir.path()).unwrap();
+        assert!(second.resumed.is_none());
+        assert_ne!(second.session, id);
+        assert_eq!(sessions(dir.path()).unwrap().len(), 1);
+    }
+}

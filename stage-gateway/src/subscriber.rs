@@ -1,0 +1,370 @@
+//! A subscribing peer connection: its local tracks, and the task that forwards a publisher's media to it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use compositor_core::access_unit::{Codec, MediaKind};
+use rtc::media_stream::MediaStreamTrack;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+};
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::MissedTickBehavior;
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::rtp_transceiver::RtpSender;
+
+use crate::error::OfferError;
+use crate::feed::{Feed, TrackControl};
+use crate::forward::{Forwarded, Forwarder, Outgoing, Source};
+use crate::layers::{LossGovernor, for_bandwidth};
+use crate::peer::{Peer, PeerEvent, PeerEvents, codec_parameters, wait_for_end};
+use crate::peer_limits::{CONNECT_WAIT, TRACK_WAIT};
+use crate::rtcp::RtcpFact;
+use crate::sdp::Offer;
+use crate::session::{SessionInput, SessionShared, StopReason};
+use crate::stage::{Departure, PeerId};
+
+/// How often the best layer is looked for, and a missing keyframe asked for again.
+const LAYER_TICK: Duration = Duration::from_millis(100);
+
+/// One kind of media on its way to the subscriber.
+pub(crate) struct Outlet {
+    kind: MediaKind,
+    track: Arc<TrackLocalStaticRTP>,
+    sender: Arc<dyn RtpSender>,
+    ssrc: u32,
+    codec: Codec,
+    fmtp: String,
+}
+
+/// Adds a local track to `peer` for each kind that the offer wants and the publisher has.
+pub(crate) async fn add_outlets(
+    peer: &Peer,
+    offer: &Offer,
+    feed: &Feed,
+) -> Result<Vec<Outlet>, OfferError> {
+    let mut outlets = Vec::with_capacity(2);
+    for (kind, wanted) in [
+        (MediaKind::Audio, offer.audio),
+        (MediaKind::Video, offer.video),
+    ] {
+        if !wanted {
+            continue;
+        }
+        let coming = tokio::time::timeout(TRACK_WAIT, feed.of(kind).current_when_expected());
+        if let Some(control) = coming.await.ok().flatten() {
+            outlets.push(add_outlet(peer, kind, &control).await?);
+        }
+    }
+    if outlets.is_empty() {
+        let rule = "the publisher sends nothing of what the offer asks for".to_owned();
+        return Err(OfferError::Unacceptable { rule });
+    }
+    Ok(outlets)
+}
+
+async fn add_outlet(
+    peer: &Peer,
+    kind: MediaKind,
+    control: &TrackControl,
+) -> Result<Outlet, OfferError> {
+    let ssrc: u32 = rand::random();
+    let (name, codec_kind) = match kind {
+        MediaKind::Audio => ("audio", RtpCodecKind::Audio),
+        MediaKind::Video => ("video", RtpCodecKind::Video),
+    };
+    let encoding = RTCRtpEncodingParameters {
+        rtp_coding_parameters: RTCRtpCodingParameters {
+            ssrc: Some(ssrc),
+            ..Default::default()
+        },
+        codec: codec_parameters(control.codec, &control.fmtp),
+        ..Default::default()
+    };
+    // One stream for both kinds, so that the receiver plays them in sync.
+    let stream = MediaStreamTrack::new(
+        "stage".to_owned(),
+        name.to_owned(),
+        name.to_owned(),
+        codec_kind,
+        vec![encoding],
+    );
+    let track = Arc::new(TrackLocalStaticRTP::new(stream));
+    let sender = peer
+        .connection()
+        .add_track(track.clone() as Arc<dyn TrackLocal>)
+        .await
+        .map_err(|error| OfferError::Internal {
+            what: error.to_string(),
+        })?;
+    let fmtp = control.fmtp.clone();
+    Ok(Outlet {
+        kind,
+        track,
+        sender,
+        ssrc,
+        codec: control.codec,
+        fmtp,
+    })
+}
+
+/// What the task of a subscriber needs.
+pub(crate) struct Subscriber {
+    /// Its number.
+    pub(crate) id: PeerId,
+    /// The connection.
+    pub(crate) peer: Arc<Peer>,
+    /// What happens to it.
+    pub(crate) events: PeerEvents,
+    /// The stage session.
+    pub(crate) session: Arc<SessionShared>,
+    /// Whose media.
+    pub(crate) feed: Arc<Feed>,
+    /// The local tracks.
+    pub(crate) outlets: Vec<Outlet>,
+    /// Ends it.
+    pub(crate) stop: mpsc::Receiver<StopReason>,
+}
+
+/// Runs until the connection is gone or told to stop.
+pub(crate) async fn run(subscriber: Subscriber) {
+    let (peer, session, id) = (
+        subscriber.peer.clone(),
+        subscriber.session.clone(),
+        subscriber.id,
+    );
+    let departure = live(subscriber).await;
+    session
+        .tell(SessionInput::Left {
+            peer: id,
+            departure,
+        })
+        .await;
+    peer.close().await;
+}
+
+async fn live(subscriber: Subscriber) -> Departure {
+    let Subscriber {
+        id,
+        peer,
+        mut events,
+        session,
+        feed,
+        outlets,
+        mut stop,
+    } = subscriber;
+    let mut lanes = Vec::with_capacity(outlets.len());
+    for outlet in outlets {
+        if let Some(lane) = Lane::new(outlet).await {
+            lanes.push(lane);
+        }
+    }
+    let lost = |session: &SessionShared| Departure::Lost {
+        last_packet: session.now(),
+    };
+    let ended = wait_for_end(&peer);
+    let too_late = tokio::time::sleep(CONNECT_WAIT);
+    tokio::pin!(ended, too_late);
+    // RTP written before the connection is up is thrown away with a warning for each packet.
+    loop {
+        tokio::select! {
+            event = events.states.recv() => match event {
+                Some(PeerEvent::Connected) => break,
+                Some(PeerEvent::Track(_)) => {}
+                Some(PeerEvent::Gone) | None => return lost(&session),
+            },
+            _ = stop.recv() => return Departure::Ended,
+            () = &mut ended => return lost(&session),
+            () = &mut too_late => return lost(&session),
+        }
+    }
+    session.tell(SessionInput::Connected(id)).await;
+    let (facts, mut facts_rx) = (Facts::new(&lanes), events.rtcp);
+    let forwarding: Vec<_> = lanes
+        .into_iter()
+        .map(|lane| tokio::spawn(lane.forward(feed.clone(), facts.receiver())))
+        .collect();
+    let departure = loop {
+        tokio::select! {
+            event = events.states.recv() => match event {
+                Some(PeerEvent::Gone) | None => break lost(&session),
+                Some(PeerEvent::Connected | PeerEvent::Track(_)) => {}
+            },
+            Some(fact) = facts_rx.recv() => facts.tell(fact),
+            _ = stop.recv() => break Departure::Ended,
+            () = &mut ended => break lost(&session),
+        }
+    };
+    forwarding.iter().for_each(tokio::task::JoinHandle::abort);
+    departure
+}
+
+/// Passes RTCP on to the lanes.
+struct Facts {
+    sender: broadcast::Sender<RtcpFact>,
+}
+
+impl Facts {
+    fn new(lanes: &[Lane]) -> Self {
+        Self {
+            sender: broadcast::Sender::new(64 * lanes.len().max(1)),
+        }
+    }
+
+    fn receiver(&self) -> broadcast::Receiver<RtcpFact> {
+        self.sender.subscribe()
+    }
+
+    fn tell(&self, fact: RtcpFact) {
+        // An error means that no lane is left.
+        let _ = self.sender.send(fact);
+    }
+}
+
+/// Forwards one kind.
+struct Lane {
+    kind: MediaKind,
+    track: Arc<TrackLocalStaticRTP>,
+    ssrc: u32,
+    payload_type: u8,
+    forwarder: Forwarder,
+    codec: Codec,
+    governor: LossGovernor,
+    lost: AtomicU64,
+}
+
+impl Lane {
+    /// `None` when the subscriber did not accept the publisher's codec.
+    async fn new(outlet: Outlet) -> Option<Self> {
+        let Outlet {
+            kind,
+            track,
+            sender,
+            ssrc,
+            codec,
+            fmtp,
+        } = outlet;
+        let wanted = codec_parameters(codec, &fmtp);
+        let parameters = sender.get_parameters().await.ok()?;
+        let matching: Vec<_> = parameters
+            .rtp_parameters
+            .codecs
+            .iter()
+            .filter(|known| {
+                known
+                    .rtp_codec
+                    .mime_type
+                    .eq_ignore_ascii_case(&wanted.mime_type)
+            })
+            .collect();
+        let same_format = matching
+            .iter()
+            .find(|known| known.rtp_codec.sdp_fmtp_line == fmtp);
+        let payload_type = same_format.or(matching.first())?.payload_type;
+        let (forwarder, governor) = (Forwarder::new(codec), LossGovernor::default());
+        let lost = AtomicU64::new(0);
+        Some(Self {
+            kind,
+            track,
+            ssrc,
+            payload_type,
+            forwarder,
+            codec,
+            governor,
+            lost,
+        })
+    }
+
+    async fn forward(mut self, feed: Arc<Feed>, mut facts: broadcast::Receiver<RtcpFact>) {
+        let mut packets = feed.of(self.kind).packets();
+        let mut ticker = tokio::time::interval(LAYER_TICK);
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                packet = packets.recv() => match packet {
+                    Ok(packet) => if !self.write(&packet).await { return },
+                    Err(broadcast::error::RecvError::Lagged(count)) => {
+                        self.lost.fetch_add(count, Ordering::Relaxed);
+                        self.want_keyframe(&feed);
+                    }
+                    Err(broadcast::error::RecvError::Closed) => return,
+                },
+                Ok(fact) = facts.recv() => self.on_fact(&fact, &feed),
+                _ = ticker.tick() => self.choose_layer(&feed),
+            }
+        }
+    }
+
+    /// False when the connection is gone.
+    async fn write(&mut self, packet: &Forwarded) -> bool {
+        let Some(outgoing) = self.forwarder.forward(packet) else {
+            return true;
+        };
+        self.track.write_rtp(self.packet(outgoing)).await.is_ok()
+    }
+
+    fn packet(&self, outgoing: Outgoing) -> rtc::rtp::Packet {
+        let header = rtc::rtp::Header {
+            version: 2,
+            marker: outgoing.marker,
+            payload_type: self.payload_type,
+            sequence_number: outgoing.seq,
+            timestamp: outgoing.rtp_ts,
+            ssrc: self.ssrc,
+            ..Default::default()
+        };
+        rtc::rtp::Packet {
+            header,
+            payload: outgoing.payload,
+        }
+    }
+
+    fn on_fact(&mut self, fact: &RtcpFact, feed: &Feed) {
+        match fact {
+            RtcpFact::KeyframeWanted { ssrc } if *ssrc == self.ssrc => self.want_keyframe(feed),
+            RtcpFact::Loss { ssrc, fraction } if *ssrc == self.ssrc => {
+                if self.governor.report(*fraction) {
+                    self.choose_layer(feed);
+                }
+            }
+            RtcpFact::KeyframeWanted { .. }
+            | RtcpFact::Loss { .. }
+            | RtcpFact::SenderReport { .. }
+            | RtcpFact::Goodbye => {}
+        }
+    }
+
+    fn choose_layer(&mut self, feed: &Feed) {
+        let current = feed
+            .of(self.kind)
+            .current()
+            .filter(|track| track.codec == self.codec);
+        let Some(control) = current else { return };
+        let layers = control.layers();
+        let layer = match self.kind {
+            MediaKind::Audio => Some(compositor_core::id::Layer(0)),
+            MediaKind::Video => for_bandwidth(&layers, self.governor.steps_down()),
+        };
+        // With all layers idle there is nothing better than what was forwarded last.
+        if let Some(layer) = layer {
+            self.forwarder.set_target(Some(Source {
+                track: control.id,
+                layer,
+            }));
+        }
+        if let Some(awaited) = self.forwarder.awaited() {
+            control.want_keyframe(awaited.layer);
+        }
+    }
+
+    fn want_keyframe(&self, feed: &Feed) {
+        if let Some(control) = feed.of(self.kind).current()
+            && let Some(target) = self.forwarder.target()
+            && target.track == control.id
+        {
+            control.want_keyframe(target.layer);
+        }
+    }
+}
