@@ -404,7 +404,7 @@ async fn a_segment_goes_when_every_reader_is_past_it() {
     // The second reader has not read what it gave up.
     assert!(matches!(
         second.next_batch().await,
-        Err(JournalError::Gone { wanted: 0, .. })
+        Err(JournalError::Gone { wanted: 1, .. })
     ));
 
     journal.detach(&composition("second"));
@@ -484,6 +484,8 @@ async fn overload_drops_media_keeps_state_and_continues_with_a_keyframe() {
     });
     journal.append(media(1), unit(1, 5000));
     journal.append(media(1), mapping.clone());
+    // Attached while what came before is refused: it starts where its snapshot can still be found.
+    let mut second = attach(&mut journal, "second");
     journal.tick(media(1));
     assert_eq!(
         (journal.stats().units_dropped, journal.stats().bytes_dropped),
@@ -500,7 +502,9 @@ async fn overload_drops_media_keeps_state_and_continues_with_a_keyframe() {
     journal.tick(media(12));
     let records = read_to(&mut reader, journal.end()).await;
     assert_eq!(records[0].body, mapping);
+    assert_eq!(records[1].body, snapshot().remove(0));
     assert_eq!(units(&records), vec![10, 11]);
+    check_same(&read_to(&mut second, journal.end()).await, &records);
     let flags: Vec<bool> = records
         .iter()
         .filter_map(|record| match &record.body {

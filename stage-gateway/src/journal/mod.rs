@@ -126,8 +126,8 @@ pub struct Journal {
 
 impl Journal {
     /// Opens the journal in `dir`, making the folder when there is none. Cuts off what a sudden death has torn; what was
-    /// found is returned too, then [`Self::resume`] or [`Self::release`] must follow. Reads up to two segment files, so
-    /// call it where blocking is allowed.
+    /// found is returned too, and kept until [`Self::release`] is called. Reads up to two segment files, so call it
+    /// where blocking is allowed.
     pub fn open(dir: &Path, config: JournalConfig) -> io::Result<(Self, Option<Recovered>)> {
         let (index, next, recovered) = Index::open(dir)?;
         let shared = Shared {
@@ -153,7 +153,7 @@ impl Journal {
     }
 
     /// Continues a session after the server was away: `gap` is the first new record, at `now`. Everything is kept for
-    /// readers that return, until one attaches or [`Self::release`] is called.
+    /// readers that return, until [`Self::release`] is called.
     pub fn resume(&mut self, now: MediaTime, gap: Gap) -> Result<(), JournalError> {
         self.start()?;
         self.held = true;
@@ -219,9 +219,10 @@ impl Journal {
         }
         self.start()?;
         let from = from.unwrap_or_else(|| {
-            // The snapshot begins a batch: what the disk's state may do to earlier media does not move its place.
+            // The snapshot begins a batch. When the disk does not keep up some state records may still wait before it;
+            // the reader sees them first, and the snapshot makes up for them.
             self.send();
-            let from = JournalSeq(self.next.0 + self.pending.len() as u64);
+            let from = self.next;
             snapshot().into_iter().for_each(|body| {
                 self.pending.push(now, body);
             });

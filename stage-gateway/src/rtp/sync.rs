@@ -46,7 +46,8 @@ impl StageClock {
     }
 }
 
-/// What the tracks of one participant share: how its wall clock lies to the stage clock.
+/// What the tracks of one participant share: how its wall clock lies to the stage clock. One per peer connection: a
+/// participant that returns may do so from another machine, with another wall clock.
 #[derive(Clone, Debug)]
 pub struct ParticipantClock {
     stage: StageClock,

@@ -167,6 +167,15 @@ fn a_picture_whose_beginning_was_lost_is_broken() {
 }
 
 #[test]
+fn a_keyframe_whose_parameter_sets_may_be_lost_is_broken() {
+    let mut bench = bench();
+    assert_eq!(bench.picture(1, &key_nals()).frames().len(), 1);
+    bench.lose().picture(2, &[idr(100)]).broken();
+    assert_eq!(bench.picture(3, &[idr(100)]).frames().len(), 1);
+    assert_eq!(bench.lose().picture(4, &key_nals()).frames().len(), 1);
+}
+
+#[test]
 fn malformed_payloads_break_the_picture() {
     let fragments = fu_a(&p_slice(3000), 1000);
     let twice = [fragments[0].clone(), fragments[0].clone()];

@@ -28,6 +28,8 @@ const NALS_MAX: usize = 8192;
 pub struct H264Depacketizer {
     parameters: ParameterSets,
     state: State,
+    /// Packets were lost since the last payload.
+    after_loss: bool,
 }
 
 /// How far the picture is.
@@ -51,6 +53,8 @@ struct Picture {
     nals: Vec<Bytes>,
     bytes: usize,
     fragment: Option<BytesMut>,
+    /// Packets right before this picture are lost; they may have been its parameter sets.
+    after_loss: bool,
 }
 
 /// Why a payload cannot be used.
@@ -83,8 +87,10 @@ impl H264Depacketizer {
                 nals: vec![],
                 bytes: 0,
                 fragment: None,
+                after_loss: self.after_loss,
             });
         }
+        self.after_loss = false;
         if let State::Open(picture) = &mut self.state
             && picture.push(&data).is_err()
         {
@@ -97,6 +103,7 @@ impl H264Depacketizer {
 
     /// Packets before the next payload are lost.
     pub fn lose(&mut self, out: &mut Vec<Depacketized>) {
+        self.after_loss = true;
         if let State::Open(Picture { rtp_ts, .. }) = self.state {
             self.skip(rtp_ts, out);
         }
@@ -220,6 +227,10 @@ impl Picture {
         if keyframe {
             let used: BTreeSet<u8> = heads.iter().map(|head| head.pps).collect();
             (size, missing) = parameters.before(&self.nals, &used)?;
+        }
+        if self.after_loss && !missing.is_empty() {
+            // What is remembered may be of another size than what was lost.
+            return Err(Malformed);
         }
         let mut data = BytesMut::with_capacity(self.bytes + 256);
         for nal in missing.iter().chain(&self.nals) {

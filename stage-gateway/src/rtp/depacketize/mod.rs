@@ -81,8 +81,8 @@ impl Depacketizer {
     pub fn push(&mut self, payload: Payload, out: &mut Vec<Depacketized>) {
         match self {
             Self::H264(depacketizer) => depacketizer.push(payload, out),
-            Self::Vp8(depacketizer) => depacketizer.push(payload, out),
-            Self::Vp9(depacketizer) => depacketizer.push(payload, out),
+            Self::Vp8(depacketizer) => depacketizer.push(&payload, out),
+            Self::Vp9(depacketizer) => depacketizer.push(&payload, out),
             Self::Opus => opus::push(payload, out),
         }
     }

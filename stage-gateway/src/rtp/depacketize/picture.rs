@@ -84,7 +84,7 @@ impl PictureBuilder {
     }
 
     /// How many bytes the open picture has.
-    pub fn len(&self) -> usize {
+    pub fn byte_count(&self) -> usize {
         match &self.state {
             State::Open { data, .. } => data.len(),
             State::Empty | State::Skipping { .. } => 0,

@@ -13,7 +13,7 @@ pub struct Vp8Depacketizer {
 
 impl Vp8Depacketizer {
     /// Takes the next payload; what it completes is appended to `out`.
-    pub fn push(&mut self, payload: Payload, out: &mut Vec<Depacketized>) {
+    pub fn push(&mut self, payload: &Payload, out: &mut Vec<Depacketized>) {
         if payload.data.is_empty() {
             return;
         }
@@ -21,7 +21,7 @@ impl Vp8Depacketizer {
             self.picture.skip(payload.rtp_ts, out);
             return;
         };
-        let Some((rtp_ts, data)) = self.picture.push(&payload, &part, out) else {
+        let Some((rtp_ts, data)) = self.picture.push(payload, &part, out) else {
             return;
         };
         out.push(match FrameTag::parse(&data) {

@@ -33,7 +33,7 @@ struct Descriptor {
 
 impl Vp9Depacketizer {
     /// Takes the next payload; what it completes is appended to `out`.
-    pub fn push(&mut self, payload: Payload, out: &mut Vec<Depacketized>) {
+    pub fn push(&mut self, payload: &Payload, out: &mut Vec<Depacketized>) {
         if payload.data.is_empty() {
             return;
         }
@@ -56,7 +56,7 @@ impl Vp9Depacketizer {
         let before = if self.picture.begins(payload.rtp_ts) {
             0
         } else {
-            self.picture.len()
+            self.picture.byte_count()
         };
         if descriptor.begins {
             self.frame_starts.push(before);
@@ -65,7 +65,7 @@ impl Vp9Depacketizer {
             self.frame_starts.clear();
             self.picture.skip(payload.rtp_ts, out);
         }
-        let Some((rtp_ts, data)) = self.picture.push(&payload, &part, out) else {
+        let Some((rtp_ts, data)) = self.picture.push(payload, &part, out) else {
             return;
         };
         out.push(match self.frame(rtp_ts, data) {
