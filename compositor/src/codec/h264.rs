@@ -57,7 +57,25 @@ impl H264Encoder {
         })
     }
 
-    /// Encodes `canvas` (I420 without padding); the first picture is always an IDR picture.
+    /// Wraps a canvas (I420 without padding) for [`Self::encode`].
+    pub(crate) fn frame(&self, canvas: Vec<u8>) -> gst::Buffer {
+        let (width, height) = (usize::from(self.spec.width), usize::from(self.spec.height));
+        let mut frame = gst::Buffer::from_mut_slice(canvas);
+        // By default GStreamer takes rows to be padded to multiples of four.
+        gst_video::VideoMeta::add_full(
+            frame.get_mut().expect("nobody else has it yet"),
+            gst_video::VideoFrameFlags::empty(),
+            gst_video::VideoFormat::I420,
+            width as u32,
+            height as u32,
+            &[0, width * height, width * height * 5 / 4],
+            &[width as i32, width as i32 / 2, width as i32 / 2],
+        )
+        .expect("the planes lie within the canvas");
+        frame
+    }
+
+    /// Encodes `canvas`, made by [`Self::frame`]; the first picture is always an IDR picture.
     pub(crate) fn encode(
         &mut self,
         canvas: &gst::Buffer,
@@ -68,7 +86,9 @@ impl H264Encoder {
             gst::ClockTime::from_nseconds(u64::try_from(nanos).unwrap_or(u64::MAX - 1))
         };
         let (pts, end) = (at(self.frames), at(self.frames + 1));
-        if idr || self.frames == 0 {
+        // The first one is an IDR picture anyway; asking for it makes GStreamer 1.22 ignore all later requests, because
+        // it compares them with a time to which x264enc has added 1000 hours.
+        if idr && self.frames > 0 {
             let request = gst_video::DownstreamForceKeyUnitEvent::builder()
                 .timestamp(pts)
                 .stream_time(pts)

@@ -90,7 +90,7 @@ impl CanvasOutput {
     pub(super) fn encode(&mut self, k: u64, changed: bool) -> Result<CodedPicture, CodecError> {
         let frame = match self.frame.take() {
             Some(frame) if !changed => frame,
-            _ => gst::Buffer::from_slice(self.raster.data().to_vec()),
+            _ => self.encoder.frame(self.raster.data().to_vec()),
         };
         let coded = self.encoder.encode(&frame, self.is_keyframe(k))?;
         self.frame = Some(frame);

@@ -46,6 +46,15 @@ struct Choice {
     since: JournalSeq,
 }
 
+/// Where to go over to another layer.
+#[derive(Clone, Copy, Debug)]
+struct Switch {
+    layer: Layer,
+    /// Of its keyframe.
+    seq: JournalSeq,
+    pts: MediaTime,
+}
+
 /// What a successor must know of a track.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub(super) struct TrackState {
@@ -181,24 +190,12 @@ impl VideoTrack {
 
     /// Decodes every unit with a PTS up to `horizon`.
     pub(super) fn advance(&mut self, horizon: MediaTime) -> Result<(), CodecError> {
-        loop {
-            let switch = self.next_switch(horizon);
-            let until = switch.as_ref().map_or(JournalSeq(u64::MAX), |s| s.1);
-            self.feed_current(horizon, until)?;
-            let Some((layer, keyframe)) = switch else {
-                break;
-            };
-            self.current = Some(layer);
-            if self.choice.is_some_and(|choice| choice.layer == layer) {
-                self.choice = None;
-            }
-            self.broken = true;
-            if let Some(queue) = self.queues.get_mut(&layer) {
-                while queue.front().is_some_and(|unit| unit.seq < keyframe) {
-                    queue.pop_front();
-                }
-            }
+        while let Some(switch) = self.next_switch(horizon) {
+            // The old layer goes on until the new one can be decoded.
+            self.feed_current(switch.pts.minus(Duration::from_nanos(1)))?;
+            self.go_over(switch);
         }
+        self.feed_current(horizon)?;
         let current = self.current;
         for (_, queue) in self
             .queues
@@ -213,39 +210,50 @@ impl VideoTrack {
         Ok(())
     }
 
+    fn go_over(&mut self, switch: Switch) {
+        self.current = Some(switch.layer);
+        if self
+            .choice
+            .is_some_and(|choice| choice.layer == switch.layer)
+        {
+            self.choice = None;
+        }
+        if let Some(queue) = self.queues.get_mut(&switch.layer) {
+            while queue.front().is_some_and(|unit| unit.seq < switch.seq) {
+                queue.pop_front();
+            }
+        }
+    }
+
     /// The layer to go over to within `horizon`, and the keyframe at which to do it.
-    fn next_switch(&self, horizon: MediaTime) -> Option<(Layer, JournalSeq)> {
+    fn next_switch(&self, horizon: MediaTime) -> Option<Switch> {
         let keyframe_of = |layer: Layer, since: JournalSeq| {
-            let due = self
-                .queues
-                .get(&layer)?
-                .iter()
-                .take_while(|unit| unit.pts <= horizon);
-            let keyframe = due
-                .into_iter()
-                .find(|unit| unit.keyframe && unit.seq >= since)?;
-            Some((layer, keyframe.seq))
+            let queue = self.queues.get(&layer)?;
+            let mut due = queue.iter().take_while(|unit| unit.pts <= horizon);
+            let keyframe = due.find(|unit| unit.keyframe && unit.seq >= since)?;
+            Some(Switch {
+                layer,
+                seq: keyframe.seq,
+                pts: keyframe.pts,
+            })
         };
         if let Some(choice) = self.choice
             && let Some(switch) = keyframe_of(choice.layer, choice.since)
         {
             return Some(switch);
         }
-        let starved = self.current.is_none() || horizon.since(self.last_pts) > STARVED;
-        if !starved
-            || self
-                .current
-                .is_some_and(|layer| self.has_due(layer, horizon))
-        {
+        let lacking = match self.current {
+            None => true,
+            Some(layer) => horizon.since(self.last_pts) > STARVED && !self.has_due(layer, horizon),
+        };
+        if !lacking {
             return None;
         }
-        let others = self
-            .queues
+        self.queues
             .keys()
-            .filter(|layer| Some(**layer) != self.current);
-        others
+            .filter(|layer| Some(**layer) != self.current)
             .filter_map(|layer| keyframe_of(*layer, JournalSeq(0)))
-            .min_by_key(|(layer, _)| (self.height_of(*layer), *layer))
+            .min_by_key(|switch| (self.height_of(switch.layer), switch.layer))
     }
 
     fn has_due(&self, layer: Layer, horizon: MediaTime) -> bool {
@@ -259,16 +267,13 @@ impl VideoTrack {
         known.map_or(u16::MAX, |size| size.height)
     }
 
-    /// Feeds units of the current layer that are due and stand before `until` in the journal.
-    fn feed_current(&mut self, horizon: MediaTime, until: JournalSeq) -> Result<(), CodecError> {
+    /// Feeds the units of the current layer that are due.
+    fn feed_current(&mut self, horizon: MediaTime) -> Result<(), CodecError> {
         let Some(current) = self.current else {
             return Ok(());
         };
-        while let Some(queue) = self.queues.get_mut(&current)
-            && queue
-                .front()
-                .is_some_and(|unit| unit.pts <= horizon && unit.seq < until)
-            && let Some(unit) = queue.pop_front()
+        while self.has_due(current, horizon)
+            && let Some(unit) = self.queues.get_mut(&current).and_then(VecDeque::pop_front)
         {
             self.feed(unit)?;
         }
@@ -316,12 +321,11 @@ impl VideoTrack {
     /// The picture for a frame due at `due`: the nearest within `half` a frame, else the last one.
     pub(super) fn picture_at(&mut self, due: MediaTime, half: Duration) -> Option<Arc<Picture>> {
         let (from, to) = (due.minus(half), due.plus(half));
-        let near = self
+        let nearest = self
             .pictures
             .iter()
             .enumerate()
-            .filter(|(_, p)| p.pts >= from && p.pts <= to);
-        let nearest = near
+            .filter(|(_, p)| p.pts >= from && p.pts <= to)
             .min_by_key(|(_, p)| p.pts.0.abs_diff(due.0))
             .map(|(index, _)| index);
         let index = nearest.or_else(|| {
