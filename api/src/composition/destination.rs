@@ -1,0 +1,249 @@
+//! Where a composition's units go: a recording, or a broadcast. Both report to the state machine in its own words.
+
+use bytes::Bytes;
+use channel::{Publisher, PublisherEvent, UrlError, VideoParams};
+use compositor_core::composition::{DestinationError, DestinationOutcome, DestinationReport};
+use compositor_core::error_chain::error_chain;
+use compositor_core::id::DestinationId;
+use recorder::{
+    Recording, RecordingError, RecordingEvent, RecordingOutcome, RecordingSpec, Rejection,
+    RenditionSpec, Thumbnails,
+};
+use tokio::sync::mpsc;
+
+use super::Services;
+use super::encoders::keyframe_every;
+use crate::backend::{CompositionSpec, DestinationSpec, DestinationTarget};
+
+/// Events of a broadcast that wait to be translated.
+const BROADCAST_EVENTS_MAX: usize = 8;
+
+/// Why a destination cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum OpenError {
+    #[error("cannot begin the recording")]
+    Recording(#[from] RecordingError),
+    #[error("the channel's ingest URL cannot be used")]
+    Url(#[from] UrlError),
+}
+
+/// News of one destination for the state machine.
+#[derive(Debug)]
+pub(super) struct Report {
+    pub(super) id: DestinationId,
+    pub(super) report: DestinationReport,
+}
+
+/// An open destination.
+pub(super) struct Destination {
+    encoder: u8,
+    sink: Sink,
+}
+
+enum Sink {
+    Recording(Recording),
+    Broadcast { publisher: Publisher, reporter: Reporter },
+    /// Everything was handed over; the last report is on its way.
+    Finished,
+}
+
+impl Destination {
+    /// Opens the recording, or begins to connect. `attempt` rises: each attempt may take over from the one before.
+    pub(super) async fn open(
+        services: &Services,
+        composition: &CompositionSpec,
+        spec: &DestinationSpec,
+        encoder: u8,
+        attempt: u32,
+        reports: &mpsc::Sender<Report>,
+    ) -> Result<Self, OpenError> {
+        let reporter = Reporter { id: spec.id.clone(), reports: reports.clone() };
+        let sink = match &spec.target {
+            DestinationTarget::S3 { .. } => {
+                let recording = recording_spec(services, composition, spec);
+                let (recording, events) =
+                    Recording::start(recording, services.objects.clone(), services.recording_clock.clone()).await?;
+                tokio::spawn(reporter.follow_recording(events));
+                Sink::Recording(recording)
+            }
+            DestinationTarget::Channel { stream_key, .. } => {
+                let url = format!("{}/{}?priority={attempt}", services.rtmp_url, stream_key.expose());
+                let video = VideoParams {
+                    width: spec.video.width.into(),
+                    height: spec.video.height.into(),
+                    fps: spec.video.fps,
+                    bitrate: spec.video.bitrate,
+                };
+                let (event_tx, events) = mpsc::channel(BROADCAST_EVENTS_MAX);
+                let publisher = Publisher::start(&url, video, event_tx)?;
+                tokio::spawn(reporter.clone().follow_broadcast(events));
+                Sink::Broadcast { publisher, reporter }
+            }
+        };
+        Ok(Self { encoder, sink })
+    }
+
+    /// Connects again, taking over from the attempt before. A recording goes on by itself.
+    pub(super) fn retry(&mut self, attempt: u32) {
+        if let Sink::Broadcast { publisher, .. } = &self.sink {
+            publisher.reconnect(attempt);
+        }
+    }
+
+    /// Index of the encoder whose pictures it takes.
+    pub(super) fn encoder(&self) -> u8 {
+        self.encoder
+    }
+
+    // A sink that has stopped says why in its last event, so the errors below need no handling.
+
+    pub(super) async fn video(&mut self, k: u64, keyframe: bool, data: Bytes) {
+        match &mut self.sink {
+            Sink::Recording(recording) => drop(recording.video(k, keyframe, data).await),
+            Sink::Broadcast { publisher, .. } => publisher.video(k, keyframe, data),
+            Sink::Finished => {}
+        }
+    }
+
+    pub(super) async fn audio(&mut self, n: u64, data: Bytes) {
+        match &mut self.sink {
+            Sink::Recording(recording) => drop(recording.audio(n, data).await),
+            Sink::Broadcast { publisher, .. } => publisher.audio(n, data),
+            Sink::Finished => {}
+        }
+    }
+
+    pub(super) async fn thumbnail(&mut self, k: u64, jpeg: Bytes) {
+        if let Sink::Recording(recording) = &self.sink {
+            let _ = recording.thumbnail(k, jpeg).await;
+        }
+    }
+
+    /// Everything up to the stop time was passed on: seal, hang up; the report `Ended` follows.
+    pub(super) async fn finish(&mut self) {
+        match std::mem::replace(&mut self.sink, Sink::Finished) {
+            Sink::Recording(recording) => drop(recording.finish(RecordingOutcome::Ended).await),
+            // Saying goodbye may take a while, and the others have something to finish, too.
+            Sink::Broadcast { publisher, reporter } => drop(tokio::spawn(async move {
+                publisher.finish().await;
+                reporter.report(DestinationReport::Ended).await;
+            })),
+            Sink::Finished => {}
+        }
+    }
+
+    /// Lets go; what is in the spool stays and goes on uploading.
+    pub(super) async fn close(self, outcome: DestinationOutcome) {
+        let recording_outcome = match outcome {
+            DestinationOutcome::Ended | DestinationOutcome::Abandoned => RecordingOutcome::Ended,
+            DestinationOutcome::Failed(error) => {
+                RecordingOutcome::Failed { message: Some(error.code().to_owned()) }
+            }
+        };
+        match self.sink {
+            Sink::Recording(recording) => drop(recording.finish(recording_outcome).await),
+            Sink::Broadcast { publisher, .. } => drop(tokio::spawn(publisher.finish())),
+            Sink::Finished => {}
+        }
+    }
+}
+
+fn recording_spec(services: &Services, composition: &CompositionSpec, spec: &DestinationSpec) -> RecordingSpec {
+    let DestinationTarget::S3 { bucket, prefix, thumbnails, .. } = &spec.target else {
+        unreachable!("called for recordings only");
+    };
+    RecordingSpec {
+        destination: spec.id.clone(),
+        stage_arn: composition.stage_arn.clone(),
+        bucket: bucket.clone(),
+        prefix: prefix.clone(),
+        rendition: RenditionSpec {
+            width: spec.video.width,
+            height: spec.video.height,
+            fps: spec.video.fps,
+            bitrate: spec.video.bitrate,
+            id: spec.id.as_str().to_owned(),
+        },
+        segment_frames: keyframe_every(spec),
+        thumbnails: thumbnails.map_or_else(Thumbnails::default, |thumbnails| Thumbnails {
+            sequential: thumbnails.sequential,
+            latest: thumbnails.latest,
+        }),
+        spool_dir: services.spool_root.join(spec.id.as_str()),
+        spool_bytes_max: recorder::limits::SPOOL_BYTES_MAX,
+    }
+}
+
+/// Translates what a sink says.
+#[derive(Clone)]
+struct Reporter {
+    id: DestinationId,
+    reports: mpsc::Sender<Report>,
+}
+
+impl Reporter {
+    async fn report(&self, report: DestinationReport) {
+        // A composition that has ended does not listen; the sink still has to be heard out.
+        let _ = self.reports.send(Report { id: self.id.clone(), report }).await;
+    }
+
+    async fn follow_recording(self, mut events: mpsc::Receiver<RecordingEvent>) {
+        while let Some(event) = events.recv().await {
+            let destination = &self.id;
+            let report = match event {
+                RecordingEvent::FirstOutput => DestinationReport::FirstOutput,
+                RecordingEvent::Interrupted { error } => {
+                    tracing::warn!(%destination, error, "uploads are interrupted");
+                    DestinationReport::Interrupted
+                }
+                RecordingEvent::Recovered => DestinationReport::Recovered,
+                RecordingEvent::Rejected { reason, error } => {
+                    tracing::error!(%destination, error, "recording rejected");
+                    DestinationReport::Rejected(match reason {
+                        Rejection::AccessDenied => DestinationError::AccessDenied,
+                        Rejection::BucketNotFound => DestinationError::BucketNotFound,
+                        Rejection::KeyTaken => DestinationError::Internal,
+                    })
+                }
+                RecordingEvent::SpoolFull { bytes } => {
+                    tracing::error!(%destination, bytes, "spool is full");
+                    DestinationReport::Rejected(DestinationError::SpoolFull)
+                }
+                RecordingEvent::SpoolFailed { error } => {
+                    tracing::error!(%destination, error, "spool failed");
+                    DestinationReport::Rejected(DestinationError::Internal)
+                }
+                RecordingEvent::Hole { kind, expected, got } => {
+                    tracing::error!(%destination, ?kind, expected, got, "units are missing");
+                    continue;
+                }
+                RecordingEvent::Finished { objects, duration } => {
+                    tracing::info!(%destination, objects, ?duration, "recording finished");
+                    DestinationReport::Ended
+                }
+            };
+            self.report(report).await;
+        }
+    }
+
+    async fn follow_broadcast(self, mut events: mpsc::Receiver<PublisherEvent>) {
+        let mut reached = false;
+        while let Some(event) = events.recv().await {
+            let report = match event {
+                PublisherEvent::FirstKeyframeWritten => {
+                    reached = true;
+                    DestinationReport::FirstOutput
+                }
+                PublisherEvent::Interrupted { error } => {
+                    tracing::warn!(destination = %self.id, error = %error_chain(&error), "broadcast interrupted");
+                    if reached { DestinationReport::Interrupted } else { DestinationReport::ConnectFailed }
+                }
+                PublisherEvent::Refused { code } => {
+                    tracing::error!(destination = %self.id, code, "broadcast refused");
+                    DestinationReport::Rejected(DestinationError::StreamExists)
+                }
+            };
+            self.report(report).await;
+        }
+    }
+}

@@ -1,0 +1,303 @@
+//! One composition from its start to its end: what happens goes into the state machine, what it decides is done here.
+//! Media passes through from the worker to the destinations; the machine never sees it.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use compositor::supervisor::{SupervisorHandle, WorkerEvent, supervise};
+use compositor_core::composition::{
+    Composition, DestinationError, DestinationKind, DestinationOutcome, DestinationReport, Event,
+    Input, Output, StartSpec, StopCause,
+};
+use compositor_core::error_chain::error_chain;
+use compositor_core::id::DestinationId;
+use compositor_core::roster::Publisher;
+use compositor_core::time::{MediaTime, MonotonicTime};
+use compositor_core::worker_protocol::{Job, VideoUnit};
+use stage_gateway::event::{GatewayEvent, GatewayEventKind};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
+
+use super::Services;
+use super::destination::{Destination, Report};
+use super::encoders::EncoderPlan;
+use super::progress::progress;
+use crate::backend::{CompositionSpec, DestinationTarget};
+
+/// Units between the worker and the destinations; few, because the worker's socket already holds some.
+const WORKER_EVENTS_MAX: usize = 16;
+/// Reports of destinations that wait for the machine.
+const REPORTS_MAX: usize = 32;
+
+/// What others ask of a running composition.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Command {
+    Stop,
+    ServerStopping,
+    StageDeleted,
+}
+
+/// Drives one composition.
+pub(super) struct Driver {
+    services: Arc<Services>,
+    spec: CompositionSpec,
+    plan: EncoderPlan,
+    machine: Composition,
+    destinations: BTreeMap<DestinationId, Destination>,
+    reports: mpsc::Sender<Report>,
+    supervisor: Option<SupervisorHandle>,
+}
+
+/// Everything that can wake the driver.
+enum Wake {
+    Command(Command),
+    Worker(Option<WorkerEvent>),
+    Report(Report),
+    Gateway(Result<GatewayEvent, RecvError>),
+    Timeout,
+}
+
+/// Where the driver is woken from.
+struct Wakers {
+    commands: mpsc::Receiver<Command>,
+    reports: mpsc::Receiver<Report>,
+    worker: mpsc::Receiver<WorkerEvent>,
+    gateway: broadcast::Receiver<GatewayEvent>,
+}
+
+/// Drives the composition to its end.
+pub(super) async fn drive(
+    services: Arc<Services>,
+    spec: CompositionSpec,
+    start: StartSpec,
+    commands: mpsc::Receiver<Command>,
+) {
+    // Subscribed before anything is read, so that no change falls between.
+    let gateway = services.gateway.events();
+    let (reports, report_rx) = mpsc::channel(REPORTS_MAX);
+    let (worker, worker_rx) = mpsc::channel(WORKER_EVENTS_MAX);
+    let clock = services.clock;
+    let plan = EncoderPlan::new(&spec);
+    let machine = Composition::new(start, clock.monotonic(), clock.wall());
+    let destinations = BTreeMap::new();
+    let mut driver = Driver { services, spec, plan, machine, destinations, reports, supervisor: None };
+    let mut wakers = Wakers { commands, reports: report_rx, worker: worker_rx, gateway };
+    if driver.drain().await.is_break() || driver.begin(worker).await.is_break() {
+        return;
+    }
+    loop {
+        let wake = wakers.next(driver.until_timeout()).await;
+        if driver.react(wake).await.is_break() {
+            break;
+        }
+    }
+}
+
+impl Wakers {
+    async fn next(&mut self, until_timeout: Option<Duration>) -> Wake {
+        let timeout = async {
+            match until_timeout {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some(command) = self.commands.recv() => Wake::Command(command),
+            Some(report) = self.reports.recv() => Wake::Report(report),
+            event = self.worker.recv(), if !self.worker.is_closed() || !self.worker.is_empty() => Wake::Worker(event),
+            event = self.gateway.recv() => Wake::Gateway(event),
+            () = timeout => Wake::Timeout,
+        }
+    }
+}
+
+impl Driver {
+    /// Tells the machine who publishes already, and starts the worker.
+    async fn begin(&mut self, worker: mpsc::Sender<WorkerEvent>) -> ControlFlow<()> {
+        let journal = match self.services.gateway.stage_journal(&self.spec.stage).await {
+            Ok(journal) => journal,
+            Err(error) => {
+                tracing::error!(composition = %self.spec.id, error = %error_chain(&error), "no journal");
+                return self.input(Input::WorkerFailed).await;
+            }
+        };
+        let job = Job {
+            composition: self.spec.id.clone(),
+            start: self.media_now(),
+            layout: self.spec.layout.clone(),
+            encoders: self.plan.encoders.clone(),
+            resume: None,
+        };
+        self.supervisor = Some(supervise(self.services.worker.clone(), job, journal, worker));
+        self.count_publishers().await
+    }
+
+    fn until_timeout(&self) -> Option<Duration> {
+        let now = self.services.clock.monotonic();
+        self.machine.poll_timeout().map(|at| at.since(now))
+    }
+
+    fn media_now(&self) -> MediaTime {
+        self.services.gateway.media_now(&self.spec.stage).unwrap_or_default()
+    }
+
+    async fn react(&mut self, wake: Wake) -> ControlFlow<()> {
+        match wake {
+            Wake::Command(Command::Stop) => self.input(Input::Stop).await,
+            Wake::Command(Command::ServerStopping) => self.input(Input::ServerStopping).await,
+            Wake::Command(Command::StageDeleted) => self.input(Input::StageDeleted).await,
+            Wake::Report(Report { id, report }) => self.input(Input::Destination { id, report }).await,
+            Wake::Timeout => self.input(Input::Timeout).await,
+            Wake::Worker(Some(event)) => self.worker_event(event).await,
+            Wake::Worker(None) => ControlFlow::Continue(()),
+            Wake::Gateway(Ok(event)) => self.gateway_event(event).await,
+            Wake::Gateway(Err(RecvError::Lagged(_))) => self.count_publishers().await,
+            // The gateway outlives the compositions; without it nothing can be composed.
+            Wake::Gateway(Err(RecvError::Closed)) => self.input(Input::ServerStopping).await,
+        }
+    }
+
+    async fn gateway_event(&mut self, event: GatewayEvent) -> ControlFlow<()> {
+        match event.kind {
+            GatewayEventKind::PublishersChanged { count } if event.stage == self.spec.stage => {
+                self.publishers(count, event.at).await
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    async fn count_publishers(&mut self) -> ControlFlow<()> {
+        let publishers = self.services.gateway.publishers(&self.spec.stage);
+        let publishing = |publisher: &&Publisher| publisher.connected && !publisher.tracks.is_empty();
+        let count = publishers.iter().filter(publishing).count();
+        self.publishers(count, self.services.clock.monotonic()).await
+    }
+
+    async fn publishers(&mut self, count: usize, since: MonotonicTime) -> ControlFlow<()> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.input(Input::PublishersChanged { count, since }).await
+    }
+
+    async fn worker_event(&mut self, event: WorkerEvent) -> ControlFlow<()> {
+        let composition = &self.spec.id;
+        match event {
+            WorkerEvent::Video(unit) => self.pass_video(unit).await,
+            WorkerEvent::Audio { n, data } => {
+                for destination in self.destinations.values_mut() {
+                    destination.audio(n, data.clone()).await;
+                }
+            }
+            WorkerEvent::Thumbnail { encoder, k, jpeg } => {
+                for destination in self.destinations.values_mut().filter(|d| d.encoder() == encoder) {
+                    destination.thumbnail(k, jpeg.clone()).await;
+                }
+            }
+            WorkerEvent::Spawned { pid } => tracing::info!(%composition, pid, "worker started"),
+            WorkerEvent::Stats(stats) => tracing::debug!(%composition, ?stats, "worker"),
+            WorkerEvent::Died { cause } => tracing::warn!(%composition, cause, "worker died, a successor continues"),
+            WorkerEvent::Ended => {
+                for destination in self.destinations.values_mut() {
+                    destination.finish().await;
+                }
+            }
+            WorkerEvent::Failed(error) => {
+                tracing::error!(%composition, error = %error_chain(&error), "worker failed");
+                return self.input(Input::WorkerFailed).await;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    async fn pass_video(&mut self, unit: VideoUnit) {
+        for destination in self.destinations.values_mut().filter(|d| d.encoder() == unit.encoder) {
+            destination.video(unit.k, unit.keyframe, unit.data.clone()).await;
+        }
+    }
+
+    async fn input(&mut self, input: Input) -> ControlFlow<()> {
+        let clock = self.services.clock;
+        self.machine.handle_input(clock.monotonic(), clock.wall(), input);
+        self.drain().await
+    }
+
+    /// Does what the machine asks for, until it asks for nothing more.
+    async fn drain(&mut self) -> ControlFlow<()> {
+        while let Some(output) = self.machine.poll_output() {
+            match output {
+                Output::StateChanged(state) => {
+                    let progress = progress(&state);
+                    let stored = self.services.store.update_composition(&self.spec.id, &progress).await;
+                    if let Err(error) = stored {
+                        tracing::error!(composition = %self.spec.id, error = %error_chain(&error), "state not stored");
+                    }
+                }
+                Output::Event(event) => self.log(&event),
+                Output::OpenDestination { id, attempt } => self.open(id, attempt).await,
+                Output::RetryDestination { id, attempt } => match self.destinations.get_mut(&id) {
+                    Some(destination) => destination.retry(attempt),
+                    None => self.open(id, attempt).await,
+                },
+                Output::BeginStop { cause } => self.begin_stop(cause),
+                Output::CloseDestination { id, outcome } => self.close(&id, outcome).await,
+                // The store forgets ended compositions by itself, so nothing is left to drive.
+                Output::ReleaseWorker | Output::Forget => return ControlFlow::Break(()),
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn log(&self, event: &Event) {
+        tracing::info!(
+            composition = %self.spec.id,
+            destination = event.destination().map(DestinationId::as_str),
+            error_code = event.error_code(),
+            "{}", event.name()
+        );
+    }
+
+    async fn open(&mut self, id: DestinationId, attempt: u32) {
+        let index = self.spec.destinations.iter().position(|destination| destination.id == id);
+        let index = index.expect("the machine knows the spec's destinations only");
+        let encoder = self.plan.encoder_of[index];
+        let spec = &self.spec.destinations[index];
+        let opened = Destination::open(&self.services, &self.spec, spec, encoder, attempt, &self.reports).await;
+        match opened {
+            Ok(destination) => drop(self.destinations.insert(id, destination)),
+            Err(error) => {
+                tracing::error!(composition = %self.spec.id, destination = %id, error = %error_chain(&error), "not opened");
+                let report = DestinationReport::Rejected(DestinationError::Internal);
+                // Room is certain: a destination that did not open has not reported anything else.
+                let _ = self.reports.try_send(Report { id, report });
+            }
+        }
+    }
+
+    fn begin_stop(&self, cause: StopCause) {
+        tracing::info!(composition = %self.spec.id, ?cause, "stopping");
+        if let Some(supervisor) = &self.supervisor {
+            supervisor.stop(self.media_now());
+        }
+    }
+
+    async fn close(&mut self, id: &DestinationId, outcome: DestinationOutcome) {
+        if let Some(destination) = self.destinations.remove(id) {
+            destination.close(outcome).await;
+        }
+    }
+}
+
+/// What the machine needs to know of a composition.
+pub(super) fn start_spec(spec: &CompositionSpec, retry_seed: u64) -> Result<StartSpec, crate::backend::BackendError> {
+    let destinations = spec.destinations.iter().map(|destination| {
+        let kind = match destination.target {
+            DestinationTarget::Channel { .. } => DestinationKind::Channel,
+            DestinationTarget::S3 { .. } => DestinationKind::S3,
+        };
+        (destination.id.clone(), kind)
+    });
+    StartSpec::new(spec.id.clone(), destinations.collect(), retry_seed).map_err(|error| {
+        crate::backend::BackendError::new(format!("composition {} cannot be started", spec.id), error)
+    })
+}

@@ -1,0 +1,145 @@
+//! The running compositions: starts them, stops them, drains them when the server ends.
+
+mod destination;
+mod driver;
+mod encoders;
+mod progress;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use compositor::supervisor::WorkerProgram;
+use compositor_core::id::{CompositionId, StageId};
+use parking_lot::Mutex;
+use recorder::{ObjectStore, WallClock};
+use stage_gateway::Gateway;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use self::driver::Command;
+pub use self::progress::ended_by_kill;
+use crate::backend::{BackendError, CompositionSpec};
+use crate::clock::Clock;
+use crate::store::Store;
+
+/// Commands that may wait for one composition; more say nothing new.
+const COMMANDS_MAX: usize = 8;
+
+/// What compositions are made with.
+pub struct Services {
+    /// Whose stages are composed.
+    pub gateway: Gateway,
+    /// Where recordings go.
+    pub objects: ObjectStore,
+    /// Where states are kept.
+    pub store: Store,
+    /// The worker.
+    pub worker: WorkerProgram,
+    /// Holds one spool folder for each recording.
+    pub spool_root: PathBuf,
+    /// `rtmp://host:port/app` of the channels' ingest.
+    pub rtmp_url: String,
+    /// The real clocks.
+    pub clock: Clock,
+    /// The same, for recordings.
+    pub recording_clock: WallClock,
+}
+
+impl fmt::Debug for Services {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Services").field("rtmp_url", &self.rtmp_url).finish_non_exhaustive()
+    }
+}
+
+/// The running compositions of this server.
+#[derive(Debug)]
+pub struct Compositions {
+    services: Arc<Services>,
+    running: Mutex<Running>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    handles: HashMap<CompositionId, Handle>,
+    tasks: JoinSet<CompositionId>,
+}
+
+#[derive(Debug)]
+struct Handle {
+    stage: StageId,
+    commands: mpsc::Sender<Command>,
+}
+
+impl Compositions {
+    /// Nothing runs yet.
+    pub fn new(services: Services) -> Self {
+        Self { services: Arc::new(services), running: Mutex::default() }
+    }
+
+    /// Starts a composition that the store holds in STARTING.
+    pub fn start(&self, spec: CompositionSpec, retry_seed: u64) -> Result<(), BackendError> {
+        let start = driver::start_spec(&spec, retry_seed)?;
+        let (commands, command_rx) = mpsc::channel(COMMANDS_MAX);
+        let handle = Handle { stage: spec.stage.clone(), commands };
+        let services = Arc::clone(&self.services);
+        let mut running = self.running.lock();
+        running.reap();
+        running.handles.insert(spec.id.clone(), handle);
+        running.tasks.spawn(async move {
+            let id = spec.id.clone();
+            driver::drive(services, spec, start, command_rx).await;
+            id
+        });
+        Ok(())
+    }
+
+    /// Stops a composition gracefully; nothing happens when it is not running.
+    pub fn stop(&self, composition: &CompositionId) {
+        if let Some(handle) = self.running.lock().handles.get(composition) {
+            handle.tell(Command::Stop);
+        }
+    }
+
+    /// The stage is gone: its compositions fail.
+    pub fn stage_deleted(&self, stage: &StageId) {
+        let running = self.running.lock();
+        for handle in running.handles.values().filter(|handle| handle.stage == *stage) {
+            handle.tell(Command::StageDeleted);
+        }
+    }
+
+    /// Stops all compositions gracefully and waits for them, until `deadline`.
+    pub async fn drain(&self, deadline: Instant) {
+        let mut tasks = {
+            let mut running = self.running.lock();
+            running.handles.values().for_each(|handle| handle.tell(Command::ServerStopping));
+            std::mem::take(&mut running.tasks)
+        };
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout_at(deadline, all).await.is_err() {
+            tracing::warn!(left = tasks.len(), "compositions did not drain in time; they end at the next start");
+        }
+    }
+}
+
+impl Handle {
+    fn tell(&self, command: Command) {
+        // A full queue already holds this or something stronger; a closed one belongs to a composition that has ended.
+        let _ = self.commands.try_send(command);
+    }
+}
+
+impl Running {
+    /// Forgets those that have ended.
+    fn reap(&mut self) {
+        while let Some(ended) = self.tasks.try_join_next() {
+            match ended {
+                Ok(id) => drop(self.handles.remove(&id)),
+                Err(error) => tracing::error!(%error, "a composition's driver died"),
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! [`Backend`] over the real gateway, channels, S3 and compositions.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use channel::{ChannelGrant, ChannelType, Channels, Directory, DirectoryError};
+use compositor_core::access_unit::MediaKind;
+use compositor_core::id::{ChannelId, CompositionId, ParticipantId, SessionId, StageId};
+use compositor_core::roster::Publisher;
+use recorder::{ObjectStore, StoreFault};
+use stage_gateway::Gateway;
+use stage_gateway::token::TokenSpec;
+
+use crate::backend::{
+    Backend, BackendError, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
+};
+use crate::composition::Compositions;
+use crate::session_api::{PageBackend, PublishingParticipant};
+use crate::store::Store;
+
+/// What `proscenium serve` runs.
+#[derive(Debug)]
+pub struct LiveBackend {
+    /// Stages.
+    pub gateway: Gateway,
+    /// Channels.
+    pub channels: Arc<Channels>,
+    /// Where recordings go.
+    pub objects: ObjectStore,
+    /// The running compositions.
+    pub compositions: Arc<Compositions>,
+}
+
+#[async_trait]
+impl Backend for LiveBackend {
+    async fn mint_participant_token(&self, request: &TokenRequest) -> Result<String, BackendError> {
+        // The gateway fills in resource and URLs itself: they are the same for every token of a stage.
+        Ok(self.gateway.mint_token(&TokenSpec {
+            stage: request.stage.clone(),
+            participant: request.participant.clone(),
+            user_id: request.user_id.clone().unwrap_or_default(),
+            attributes: request.attributes.clone(),
+            allow_publish: request.allow_publish,
+            allow_subscribe: request.allow_subscribe,
+            issued_at: request.issued_at,
+            expires_at: request.expires_at,
+        }))
+    }
+
+    async fn disconnect_participant(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+        reason: &str,
+    ) -> Result<bool, BackendError> {
+        tracing::info!(%stage, %participant, reason, "disconnecting a participant");
+        Ok(self.gateway.disconnect_participant(stage, participant).await)
+    }
+
+    async fn stage_deleted(&self, stage: &StageId) {
+        self.compositions.stage_deleted(stage);
+        self.gateway.delete_stage(stage).await;
+    }
+
+    async fn active_session(&self, stage: &StageId) -> Option<SessionId> {
+        self.gateway.active_session(stage)
+    }
+
+    async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError> {
+        match self.objects.head_bucket(bucket).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.fault == StoreFault::BucketNotFound => Ok(false),
+            Err(error) => Err(BackendError::new(format!("cannot look at bucket {bucket}"), error)),
+        }
+    }
+
+    async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), BackendError> {
+        self.compositions.start(spec.clone(), rand::random())
+    }
+
+    async fn stop_composition(&self, composition: &CompositionId) -> Result<(), BackendError> {
+        self.compositions.stop(composition);
+        Ok(())
+    }
+
+    async fn stream_of(&self, channel: &ChannelId) -> Option<LiveStream> {
+        self.channels.stream(channel).map(live_stream)
+    }
+
+    async fn live_streams(&self) -> Vec<LiveStream> {
+        self.channels.streams().into_iter().map(live_stream).collect()
+    }
+
+    async fn stop_stream(&self, channel: &ChannelId) -> Result<bool, BackendError> {
+        Ok(self.channels.stop_stream(channel))
+    }
+
+    async fn channel_deleted(&self, channel: &ChannelId) {
+        self.channels.stop_stream(channel);
+    }
+}
+
+#[async_trait]
+impl PageBackend for LiveBackend {
+    async fn publishing(&self, stage: &StageId) -> Vec<PublishingParticipant> {
+        let publishers = self.gateway.publishers(stage).into_iter();
+        publishers.filter(|publisher| publisher.connected && !publisher.tracks.is_empty()).map(publishing).collect()
+    }
+
+    async fn ensure_bucket(&self, bucket: &str) -> Result<(), BackendError> {
+        if self.bucket_exists(bucket).await? {
+            return Ok(());
+        }
+        let made = self.objects.create_bucket(bucket).await;
+        made.map_err(|error| BackendError::new(format!("cannot make bucket {bucket}"), error))
+    }
+}
+
+fn publishing(publisher: Publisher) -> PublishingParticipant {
+    let has = |kind| publisher.tracks.iter().any(|track| track.codec.kind() == kind);
+    PublishingParticipant {
+        has_audio: has(MediaKind::Audio),
+        has_video: has(MediaKind::Video),
+        participant: publisher.participant,
+        user_id: Some(publisher.user_id).filter(|user_id| !user_id.is_empty()),
+        attributes: publisher.attributes,
+        joined_at: None,
+    }
+}
+
+fn live_stream(stream: channel::LiveStream) -> LiveStream {
+    LiveStream {
+        channel: stream.channel,
+        stream_id: stream.stream_id,
+        started_at: stream.start,
+        health: match stream.health {
+            channel::StreamHealth::Healthy => StreamHealth::Healthy,
+            channel::StreamHealth::Starving => StreamHealth::Starving,
+            channel::StreamHealth::Unknown => StreamHealth::Unknown,
+        },
+        viewer_count: u32::try_from(stream.viewer_count).unwrap_or(u32::MAX),
+    }
+}
+
+/// The stream keys of the store, for the ingest server.
+#[derive(Debug)]
+pub struct StoreDirectory(pub Store);
+
+#[async_trait]
+impl Directory for StoreDirectory {
+    async fn channel_of(&self, stream_key: &str) -> Result<Option<ChannelGrant>, DirectoryError> {
+        let found = self.0.channel_of_stream_key(stream_key).await;
+        let channel = found.map_err(|error| DirectoryError(Box::new(error)))?;
+        Ok(channel.map(|channel| ChannelGrant {
+            channel: ChannelId::new(channel.arn.id()),
+            arn: channel.arn.to_string(),
+            name: channel.record.name,
+            insecure_ingest: channel.record.insecure_ingest,
+            channel_type: ChannelType::Standard,
+        }))
+    }
+}

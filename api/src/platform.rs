@@ -1,0 +1,257 @@
+//! Wires the store, the gateway, the channels, S3 and the compositions together.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use channel::{Channels, ChannelsConfig};
+use compositor::supervisor::WorkerProgram;
+use compositor_core::error_chain::error_chain;
+use recorder::{ObjectStore, RecordingOutcome, StoreConfig};
+use stage_gateway::token::TokenIssuer;
+use stage_gateway::{Gateway, GatewayConfig};
+
+use crate::backend::Backend;
+use crate::clock::Clock;
+use crate::composition::{Compositions, Services, ended_by_kill};
+use crate::config::{ACCOUNT, Config, REGION};
+use crate::data_dir::DataDir;
+use crate::live_backend::{LiveBackend, StoreDirectory};
+use crate::session_api::PageBackend;
+use crate::sigv4::AccessKey;
+use crate::state::{ApiState, Settings};
+use crate::store::{Store, StoreError};
+use crate::wall_clock::WallClock;
+use crate::{router, whip};
+
+/// The store.
+const STORE_FILE: &str = "proscenium.db";
+/// The key that signs participant tokens.
+const TOKEN_KEY_FILE: &str = "token-key.pem";
+/// Journals of stage sessions.
+const JOURNAL_FOLDER: &str = "journal";
+/// What is not uploaded yet.
+const SPOOL_FOLDER: &str = "spool";
+/// What GStreamer knows of its plugins; kept, so that a worker starts at once.
+const PLUGIN_REGISTRY_FILE: &str = "gstreamer-registry.bin";
+
+/// Everything that runs behind the HTTP port.
+pub struct Platform {
+    /// What operations run on.
+    pub api: ApiState,
+    /// What the page's session API needs besides the operations.
+    pub page: Arc<dyn PageBackend>,
+    gateway: Gateway,
+    channels: Arc<Channels>,
+    compositions: Arc<Compositions>,
+    clock: Clock,
+}
+
+impl fmt::Debug for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Platform").field("api", &self.api).finish_non_exhaustive()
+    }
+}
+
+/// Why it does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum PlatformError {
+    /// The store.
+    #[error("cannot open the store")]
+    Store(#[from] StoreError),
+    /// WebRTC or the token key.
+    #[error("cannot start the stage gateway")]
+    Gateway(#[from] stage_gateway::error::StartError),
+    /// RTMP.
+    #[error("cannot start the channels")]
+    Channels(#[from] channel::StartError),
+    /// The path of this program is needed to start workers.
+    #[error("cannot tell where this program is")]
+    Executable(#[source] std::io::Error),
+}
+
+/// The addresses that others of this server are reached at.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// `public_url`, without a slash at the end.
+    pub public_url: String,
+    /// Where recordings go.
+    pub recordings: StoreConfig,
+}
+
+impl Platform {
+    /// Starts everything, and ends what an earlier run left unfinished.
+    pub async fn start(
+        config: &Config,
+        data_dir: &DataDir,
+        clock: Clock,
+        surroundings: Surroundings,
+    ) -> Result<Self, PlatformError> {
+        let folder = data_dir.path();
+        let store = Store::open(&folder.join(STORE_FILE)).await?;
+        let objects = ObjectStore::connect(surroundings.recordings.clone()).await;
+        let gateway = Gateway::start(GatewayConfig {
+            listen: config.webrtc,
+            advertised: config.webrtc_advertised.clone().map(|advertised| advertised.ip),
+            journal_dir: folder.join(JOURNAL_FOLDER),
+            token_key_file: folder.join(TOKEN_KEY_FILE),
+            issuer: TokenIssuer {
+                region: REGION.to_owned(),
+                account: ACCOUNT.to_owned(),
+                whip_url: format!("{}/whip", surroundings.public_url),
+            },
+            process_start: clock.started(),
+        })
+        .await?;
+        let channels = ChannelsConfig {
+            listen: config.rtmp,
+            region: REGION.to_owned(),
+            account: ACCOUNT.to_owned(),
+            public_url: surroundings.public_url.clone(),
+        };
+        let directory = Arc::new(StoreDirectory(store.clone()));
+        let (channels, mut channel_events) = Channels::start(channels, directory).await?;
+        let channels = Arc::new(channels);
+        tokio::spawn(async move {
+            while let Some(event) = channel_events.recv().await {
+                tracing::info!(channel = %event.channel, stream_id = event.stream_id, event = ?event.event, "stream");
+            }
+        });
+        let worker = worker_program(data_dir).map_err(PlatformError::Executable)?;
+        tokio::spawn(warm_up(worker.clone()));
+        let recording_clock = recorder::WallClock::new(move || clock.wall());
+        let spool_root = folder.join(SPOOL_FOLDER);
+        let compositions = Arc::new(Compositions::new(Services {
+            gateway: gateway.clone(),
+            objects: objects.clone(),
+            store: store.clone(),
+            worker,
+            spool_root: spool_root.clone(),
+            rtmp_url: format!("rtmp://{}/app", crate::endpoints::reachable(channels.local_addr())),
+            clock,
+            recording_clock,
+        }));
+        end_unfinished(&store, clock).await?;
+        tokio::spawn(recover(spool_root, objects.clone()));
+        let backend = Arc::new(LiveBackend {
+            gateway: gateway.clone(),
+            channels: Arc::clone(&channels),
+            objects,
+            compositions: Arc::clone(&compositions),
+        });
+        let api = ApiState {
+            settings: Arc::new(settings(config, &surroundings, channels.local_addr())),
+            store,
+            backend: Arc::clone(&backend) as Arc<dyn Backend>,
+            clock: WallClock::from_fn(move || clock.wall()),
+        };
+        Ok(Self { api, page: backend, gateway, channels, compositions, clock })
+    }
+
+    /// Where RTMP is taken.
+    pub fn rtmp_addr(&self) -> SocketAddr {
+        self.channels.local_addr()
+    }
+
+    /// Where WebRTC is taken.
+    pub fn webrtc_addr(&self) -> SocketAddr {
+        self.gateway.local_addr()
+    }
+
+    /// The AWS API, WHIP and playback; `page` is asked first.
+    pub fn router(&self, page: Router) -> Router {
+        let whip = whip::WhipState {
+            gateway: self.gateway.clone(),
+            store: self.api.store.clone(),
+            clock: self.clock,
+        };
+        page.merge(whip::router(whip))
+            .merge(self.channels.routes())
+            .merge(router::router(self.api.clone()))
+    }
+
+    /// Ends compositions gracefully until `deadline`, then everything else.
+    pub async fn drain(&self, deadline: tokio::time::Instant) {
+        self.compositions.drain(deadline).await;
+        self.channels.shutdown().await;
+        self.gateway.shutdown().await;
+        self.api.store.close().await;
+    }
+}
+
+fn settings(config: &Config, surroundings: &Surroundings, rtmp: SocketAddr) -> Settings {
+    let host = surroundings.public_url.split_once("://").map_or("", |(_, rest)| rest);
+    let host = host.split(['/', ':']).next().unwrap_or_default();
+    let access_keys = config.credentials.iter().map(|credential| AccessKey {
+        id: credential.access_key_id.clone(),
+        secret: credential.secret_access_key.expose().to_owned(),
+        account: credential.account.clone(),
+    });
+    Settings {
+        region: REGION.to_owned(),
+        access_keys: access_keys.collect(),
+        public_url: surroundings.public_url.clone(),
+        ingest_endpoint: match rtmp.port() {
+            1935 => host.to_owned(),
+            port => format!("{host}:{port}"),
+        },
+    }
+}
+
+/// The worker is this program; of the environment it gets nothing but where GStreamer keeps its plugin list.
+fn worker_program(data_dir: &DataDir) -> std::io::Result<WorkerProgram> {
+    let registry = data_dir.path().join(PLUGIN_REGISTRY_FILE);
+    let registry = std::path::absolute(registry)?;
+    Ok(WorkerProgram {
+        executable: std::env::current_exe()?,
+        args: vec![OsString::from("compose")],
+        environment: vec![("GST_REGISTRY".into(), registry.into_os_string())],
+    })
+}
+
+/// Runs a worker without a job: it loads the plugins, writes their list and exits.
+async fn warm_up(worker: WorkerProgram) {
+    let status = tokio::process::Command::new(&worker.executable)
+        .args(&worker.args)
+        .env_clear()
+        .envs(worker.environment)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .kill_on_drop(true)
+        .status()
+        .await;
+    match status {
+        Ok(status) if status.success() => {}
+        Ok(status) => tracing::error!(%status, "a composition worker does not start: run `proscenium doctor`"),
+        Err(error) => tracing::error!(%error, "a composition worker cannot be spawned"),
+    }
+}
+
+/// Compositions of a run that was killed end now: their media cannot be continued, their recordings are sealed.
+async fn end_unfinished(store: &Store, clock: Clock) -> Result<(), StoreError> {
+    for composition in store.unfinished_compositions().await? {
+        let id = &composition.spec.id;
+        tracing::warn!(composition = %id, "the server was killed while this composition ran");
+        store.update_composition(id, &ended_by_kill(&composition.progress, clock.wall())).await?;
+    }
+    Ok(())
+}
+
+/// Seals and uploads what an earlier run left in the spool.
+async fn recover(spool_root: PathBuf, objects: ObjectStore) {
+    let outcome = RecordingOutcome::Failed { message: Some("InternalServerException".to_owned()) };
+    match recorder::recover(&spool_root, &objects, outcome).await {
+        Ok(recoveries) => {
+            for recovery in recoveries {
+                match recovery {
+                    Ok(recovery) => tracing::info!(destination = %recovery.spec.destination, "recording is finished from its spool"),
+                    Err(error) => tracing::error!(error = %error_chain(&error), "a spool cannot be finished"),
+                }
+            }
+        }
+        Err(error) => tracing::error!(error = %error_chain(&error), "the spools cannot be read"),
+    }
+}

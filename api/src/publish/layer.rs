@@ -1,0 +1,99 @@
+//! One RTP stream: packetizes coded units and writes them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use compositor::source::SourceUnit;
+use rtc::rtp;
+use rtc::rtp::codec::h264::H264Payloader;
+use rtc::rtp::codec::opus::OpusPayloader;
+use rtc::rtp::codec::vp8::Vp8Payloader;
+use rtc::rtp::packetizer::Payloader;
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+
+use super::peer::PeerError;
+
+/// Room for the extensions and SRTP within an Ethernet frame.
+const PAYLOAD_BYTES_MAX: usize = 1150;
+
+/// How a layer's units become payloads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Payload {
+    H264,
+    Vp8,
+    Opus,
+}
+
+/// What was negotiated for a layer.
+#[derive(Debug)]
+pub(super) struct Negotiated {
+    pub(super) ssrc: u32,
+    pub(super) payload_type: u8,
+    /// Header extensions that every packet carries: mid, and rid with simulcast.
+    pub(super) extensions: Vec<(u8, Bytes)>,
+}
+
+/// Sends the units of one layer.
+pub(super) struct LayerSender {
+    track: Arc<TrackLocalStaticRTP>,
+    negotiated: Negotiated,
+    payloader: Box<dyn Payloader>,
+    clock_rate: u32,
+    sequence_number: u16,
+    first_timestamp: u32,
+}
+
+impl LayerSender {
+    pub(super) fn new(track: Arc<TrackLocalStaticRTP>, negotiated: Negotiated, payload: Payload) -> Self {
+        let (payloader, clock_rate): (Box<dyn Payloader>, u32) = match payload {
+            Payload::H264 => (Box::<H264Payloader>::default(), 90_000),
+            Payload::Vp8 => {
+                let mut payloader = Vp8Payloader::default();
+                payloader.enable_picture_id = true;
+                (Box::new(payloader), 90_000)
+            }
+            Payload::Opus => (Box::<OpusPayloader>::default(), 48_000),
+        };
+        Self {
+            track,
+            negotiated,
+            payloader,
+            clock_rate,
+            sequence_number: rand::random(),
+            first_timestamp: rand::random(),
+        }
+    }
+
+    /// Writes all packets of one unit; waits while the connection's queue is full.
+    pub(super) async fn send(&mut self, unit: &SourceUnit) -> Result<(), PeerError> {
+        let payloads = self.payloader.payload(PAYLOAD_BYTES_MAX, &unit.data);
+        let payloads = payloads.map_err(PeerError::new("packetize a coded unit"))?;
+        let timestamp = self.first_timestamp.wrapping_add(ticks(unit.pts, self.clock_rate));
+        let last = payloads.len().saturating_sub(1);
+        for (index, payload) in payloads.into_iter().enumerate() {
+            let mut header = rtp::Header {
+                version: 2,
+                marker: index == last,
+                payload_type: self.negotiated.payload_type,
+                sequence_number: self.sequence_number,
+                timestamp,
+                ssrc: self.negotiated.ssrc,
+                ..Default::default()
+            };
+            for (id, value) in &self.negotiated.extensions {
+                header.set_extension(*id, value.clone()).map_err(PeerError::new("set an RTP header extension"))?;
+            }
+            self.sequence_number = self.sequence_number.wrapping_add(1);
+            let written = self.track.write_rtp(rtp::Packet { header, payload }).await;
+            written.map_err(PeerError::new("write RTP"))?;
+        }
+        Ok(())
+    }
+}
+
+/// RTP timestamps wrap by design, so only the low 32 bits count.
+fn ticks(pts: Duration, clock_rate: u32) -> u32 {
+    (pts.as_nanos() * u128::from(clock_rate) / 1_000_000_000) as u32
+}

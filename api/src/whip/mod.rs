@@ -1,0 +1,167 @@
+//! The HTTP of WHIP (RFC 9725) and of subscribing: tokens, headers and status codes; SDP is the gateway's.
+//!
+//! `POST /whip` publishes, `POST /whip/subscribe/<participantId>` subscribes; both answer 201 with `Location`
+//! `/whip/session/<id>`, which takes PATCH (trickle ICE, ICE restart) and DELETE.
+
+mod error;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{patch, post};
+use compositor_core::id::ParticipantId;
+use stage_gateway::error::TokenError;
+use stage_gateway::token::Grant;
+use stage_gateway::{Answer, Gateway, PatchAnswer};
+
+use self::error::WhipError;
+use crate::clock::Clock;
+use crate::store::Store;
+
+const SDP: &str = "application/sdp";
+const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+/// Longer offers are refused by the gateway with its own limit; this one protects the reading.
+const BODY_BYTES_MAX: usize = 256 * 1024;
+/// A pre-flight answer holds for a day.
+const PREFLIGHT_SECONDS: &str = "86400";
+
+/// What the routes work with.
+#[derive(Clone, Debug)]
+pub struct WhipState {
+    /// Answers offers.
+    pub gateway: Gateway,
+    /// Knows which stages exist.
+    pub store: Store,
+    /// For token expiry.
+    pub clock: Clock,
+}
+
+/// The routes below `/whip`.
+pub fn router(state: WhipState) -> Router {
+    Router::new()
+        .route("/whip", post(publish).options(preflight))
+        .route("/whip/subscribe/{participant}", post(subscribe).options(preflight))
+        .route("/whip/session/{resource}", patch(trickle).delete(end).options(preflight))
+        .method_not_allowed_fallback(|| async { WhipError::method_not_allowed() })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(any_origin))
+        .with_state(state)
+}
+
+async fn publish(State(state): State<WhipState>, headers: HeaderMap, offer: Bytes) -> Result<Response, WhipError> {
+    let grant = state.grant(&headers).await?;
+    let offer = sdp_text(&headers, SDP, &offer)?;
+    let answer = state.gateway.publish(&grant, offer).await?;
+    created(answer)
+}
+
+async fn subscribe(
+    State(state): State<WhipState>,
+    Path(publisher): Path<String>,
+    headers: HeaderMap,
+    offer: Bytes,
+) -> Result<Response, WhipError> {
+    let grant = state.grant(&headers).await?;
+    let offer = sdp_text(&headers, SDP, &offer)?;
+    let answer = state.gateway.subscribe(&grant, &ParticipantId::new(publisher), offer).await?;
+    created(answer)
+}
+
+async fn trickle(
+    State(state): State<WhipState>,
+    Path(resource): Path<String>,
+    headers: HeaderMap,
+    fragment: Bytes,
+) -> Result<Response, WhipError> {
+    let grant = state.grant(&headers).await?;
+    let fragment = sdp_text(&headers, SDP_FRAGMENT, &fragment)?;
+    let if_match = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
+    Ok(match state.gateway.patch(&grant, &resource, if_match, fragment).await? {
+        PatchAnswer::Trickled => StatusCode::NO_CONTENT.into_response(),
+        PatchAnswer::Restarted { etag, fragment } => {
+            let headers = [(header::CONTENT_TYPE, SDP_FRAGMENT.to_owned()), (header::ETAG, etag)];
+            (StatusCode::OK, headers, fragment).into_response()
+        }
+    })
+}
+
+async fn end(
+    State(state): State<WhipState>,
+    Path(resource): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, WhipError> {
+    let grant = state.grant(&headers).await?;
+    state.gateway.delete(&grant, &resource).await?;
+    Ok(StatusCode::OK)
+}
+
+async fn preflight() -> impl IntoResponse {
+    let headers = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, PATCH, DELETE, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match"),
+        (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS),
+        (HeaderName::from_static("accept-post"), SDP),
+    ];
+    (StatusCode::NO_CONTENT, headers)
+}
+
+/// Tokens, not cookies, authorize here, so any page may call.
+async fn any_origin(request: axum::extract::Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("location, etag, link, accept-patch, retry-after, www-authenticate"),
+    );
+    response
+}
+
+impl WhipState {
+    /// The bearer token's rights, on a stage that exists.
+    async fn grant(&self, headers: &HeaderMap) -> Result<Grant, WhipError> {
+        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let (scheme, token) =
+            authorization.and_then(|value| value.split_once(' ')).ok_or_else(WhipError::no_token)?;
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(WhipError::no_token());
+        }
+        let grant = self.gateway.verify_token(self.clock.wall(), token.trim())?;
+        if !self.store.stage_exists(&grant.stage).await? {
+            return Err(WhipError::stage_gone(&grant.stage));
+        }
+        if self.store.is_token_revoked(&grant.participant).await? {
+            return Err(TokenError::Revoked { participant: grant.participant }.into());
+        }
+        Ok(grant)
+    }
+}
+
+fn sdp_text<'a>(headers: &HeaderMap, wanted: &'static str, body: &'a Bytes) -> Result<&'a str, WhipError> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = given.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case(wanted) {
+        return Err(WhipError::content_type(given, wanted));
+    }
+    std::str::from_utf8(body).map_err(|_| WhipError::not_text())
+}
+
+fn created(answer: Answer) -> Result<Response, WhipError> {
+    let mut response = (StatusCode::CREATED, answer.sdp).into_response();
+    let headers = response.headers_mut();
+    let location = format!("/whip/session/{}", answer.resource);
+    let fixed = [
+        (header::CONTENT_TYPE, SDP.to_owned()),
+        (header::LOCATION, location),
+        (header::ETAG, answer.etag),
+        (HeaderName::from_static("accept-patch"), SDP_FRAGMENT.to_owned()),
+    ];
+    let links = answer.ice_links.into_iter().map(|link| (header::LINK, link));
+    for (name, value) in fixed.into_iter().chain(links) {
+        headers.append(name, HeaderValue::try_from(value).map_err(|_| WhipError::internal())?);
+    }
+    Ok(response)
+}
