@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::Router;
 use compositor_core::id::ChannelId;
 use compositor_core::time::WallTime;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::directory::Directory;
@@ -68,7 +68,7 @@ pub struct Channels {
     naming: Arc<Naming>,
     local_addr: SocketAddr,
     stop: watch::Sender<bool>,
-    ingest: JoinHandle<()>,
+    ingest: Mutex<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
 }
 
@@ -106,7 +106,7 @@ impl Channels {
             }),
             local_addr,
             stop,
-            ingest: tokio::spawn(ingest.run(stopped)),
+            ingest: Mutex::new(tokio::spawn(ingest.run(stopped))),
             helpers,
         };
         Ok((this, receiver))
@@ -144,16 +144,17 @@ impl Channels {
     }
 
     /// Ends all streams and stops listening. Playlists end; routes stay as long as somebody serves them. Events of the
-    /// last sessions are still delivered while the receiver is read.
-    pub async fn shutdown(mut self) {
+    /// last sessions are still delivered while the receiver is read. To be called once.
+    pub async fn shutdown(&self) {
         self.stop.send_replace(true);
         self.hub.stop_all(CloseReason::Shutdown);
-        if tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut self.ingest)
+        let mut ingest = self.ingest.lock().await;
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, &mut *ingest)
             .await
             .is_err()
         {
             tracing::warn!("publishers did not go in time");
-            self.ingest.abort();
+            ingest.abort();
         }
         if tokio::time::timeout(SHUTDOWN_TIMEOUT, self.hub.events_delivered())
             .await
@@ -169,7 +170,7 @@ impl Channels {
 
 impl Drop for Channels {
     fn drop(&mut self) {
-        self.ingest.abort();
+        self.ingest.get_mut().abort();
         for helper in &self.helpers {
             helper.abort();
         }
