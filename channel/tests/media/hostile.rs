@@ -1,0 +1,90 @@
+//! What no publisher sends must harm nobody.
+
+use std::time::Duration;
+
+use channel::StreamHealth;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::world::{World, ffmpeg};
+
+/// Bytes that no RTMP peer sends, cut from a fixed pseudo-random sequence.
+fn garbage(seed: u64, length: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let byte = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state as u8
+    };
+    std::iter::repeat_with(byte).take(length).collect()
+}
+
+/// Sends `bytes` and waits until the server has closed.
+async fn attack(world: &World, bytes: &[u8]) {
+    let mut socket = TcpStream::connect(world.rtmp).await.unwrap();
+    // The server may close before everything is sent.
+    let _reset: Result<_, _> = socket.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let closed = async {
+        let _reset: Result<_, _> = socket.read_to_end(&mut answer).await;
+    };
+    tokio::time::timeout(Duration::from_secs(15), closed)
+        .await
+        .expect("the server closes");
+}
+
+/// A handshake of the original form, then these bytes.
+fn after_handshake(bytes: &[u8]) -> Vec<u8> {
+    let mut all = vec![3];
+    all.extend([0; 1536]);
+    all.extend([0; 1536]);
+    all.extend_from_slice(bytes);
+    all
+}
+
+fn message(type_id: u8, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    let mut bytes = vec![
+        3, 0, 0, 0, length[1], length[2], length[3], type_id, 0, 0, 0, 0,
+    ];
+    for (i, chunk) in payload.chunks(128).enumerate() {
+        if i > 0 {
+            bytes.push(0xC3);
+        }
+        bytes.extend_from_slice(chunk);
+    }
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_closes_its_connection_and_harms_nobody() {
+    let world = World::start().await;
+    let mut publisher = ffmpeg(&world.publish_url(), "160x120", "60", &[]);
+    let playlist = world.media_playlist().await;
+    let attacks = [
+        b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(),
+        garbage(7, 8192),
+        after_handshake(&garbage(8, 100_000)),
+        // A message of 16 MB, a chunk size of 2 GB, a chunk size of nothing.
+        after_handshake(&[3, 0, 0, 0, 0xFF, 0xFF, 0xFF, 9, 0, 0, 0, 0]),
+        after_handshake(&message(1, &[0x7F, 0xFF, 0xFF, 0xFF])),
+        after_handshake(&message(1, &[0; 4])),
+        // A command without arguments, one that nests without end, AMF that is none.
+        after_handshake(&message(20, &[2, 0, 1, b'x'])),
+        after_handshake(&message(20, &[3, 0, 1, b'a'].repeat(10_000))),
+        after_handshake(&message(20, &[0xFF; 50])),
+    ];
+    for attack_bytes in &attacks {
+        attack(&world, attack_bytes).await;
+    }
+    // Who says nothing is closed too, after the time for a handshake.
+    attack(&world, &[]).await;
+    assert_eq!(
+        publisher.try_wait().unwrap(),
+        None,
+        "the publisher publishes on"
+    );
+    assert_eq!(world.stream().unwrap().health, StreamHealth::Healthy);
+    world.segments(&playlist, 4).await;
+}
