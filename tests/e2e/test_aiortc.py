@@ -2,8 +2,8 @@
 
 import asyncio
 
-import aiohttp
 import numpy as np
+import requests
 from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from av import VideoFrame
@@ -30,11 +30,10 @@ class Plain(VideoStreamTrack):
 async def exchange(connection, url, token):
     await connection.setLocalDescription(await connection.createOffer())
     headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {token}"}
-    async with aiohttp.ClientSession() as http:
-        async with http.post(url, data=connection.localDescription.sdp, headers=headers) as answer:
-            text = await answer.text()
-            assert answer.status == 201, text
-    await connection.setRemoteDescription(RTCSessionDescription(text, "answer"))
+    answer = await asyncio.to_thread(
+        requests.post, url, data=connection.localDescription.sdp, headers=headers, timeout=10)
+    assert answer.status_code == 201, answer.text
+    await connection.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
 
 
 async def publish(url, token, mime):
@@ -74,20 +73,19 @@ def test_aiortc_publishes_and_subscribes_and_is_composed(server, realtime, s3, t
     encoder = st.make_encoder(realtime, width=640, height=360, bitrate=800_000)
 
     async def scenario():
-        loop = asyncio.get_running_loop()
         guests = [st.token(realtime, stage, name) for name in ("vp8", "h264")]
         connections = [
             await publish(server.whip, guest["token"], mime)
             for guest, mime in zip(guests, ("video/VP8", "video/H264"))
         ]
         started = st.start(realtime, stage, st.to_s3(storage, encoder))
-        await loop.run_in_executor(None, st.wait_all_active, realtime, started["arn"])
+        await asyncio.to_thread(st.wait_all_active, realtime, started["arn"])
         viewer = st.token(realtime, stage, "viewer", capabilities=["SUBSCRIBE"])["token"]
         for guest in guests:
             frames = await received_frames(f"{server.whip}/subscribe/{guest['participantId']}", viewer, 30)
             middle = frames[-1].to_ndarray(format="rgb24")[200:220, 300:320].reshape(-1, 3).mean(axis=0)
             assert rec.near(middle, COLOR), middle
-        await loop.run_in_executor(None, st.stop, realtime, started["arn"])
+        await asyncio.to_thread(st.stop, realtime, started["arn"])
         for connection in connections:
             await connection.close()
         return started

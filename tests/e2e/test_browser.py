@@ -1,5 +1,6 @@
 """Unmodified Chromium on a stage: publishing, subscribing, and watching the composition live."""
 
+import numpy as np
 import pytest
 
 from support import recording as rec
@@ -79,7 +80,7 @@ def test_four_browser_guests_are_composed_and_watched_live(server, realtime, ivs
         found = rec.mean_color(frame, *spot)
         assert rec.near(found, wanted), f"{name}: {found}, not {wanted}"
     for name, (_, hz, _) in GUESTS.items():
-        assert tone_level(sound, hz) > 20 * tone_level(sound, hz + 90), f"{name}'s tone of {hz} Hz is missing"
+        assert tone_level(sound, hz) > 10 * tone_level(sound, hz + 90), f"{name}'s tone of {hz} Hz is missing"
 
 
 def decoded(page, name, frames):
@@ -100,12 +101,12 @@ def ivs_live(ivs, arn):
         return False
 
 
-def tone_level(sound, hz):
-    import numpy as np
-
+def tone_level(sound, hz, window_s=0.05):
+    """Mean level of a tone in the middle 2 s; windowed, since a source's clock may be slewed against ours."""
     middle = sound[len(sound) // 2: len(sound) // 2 + 2 * rec.SAMPLE_RATE]
     t = np.arange(len(middle)) / rec.SAMPLE_RATE
-    return abs(np.mean(middle * np.exp(-2j * np.pi * hz * t)))
+    windows = (middle * np.exp(-2j * np.pi * hz * t)).reshape(-1, int(window_s * rec.SAMPLE_RATE))
+    return np.abs((windows * np.hanning(windows.shape[1])).mean(axis=1)).mean()
 
 
 def test_a_vanished_page_is_noticed_and_its_return_keeps_the_place(server, realtime, browser):
