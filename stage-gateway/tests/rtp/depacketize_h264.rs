@@ -103,7 +103,7 @@ fn remembered_parameter_sets_come_before_a_keyframe_without_its_own() {
     let frames = bench.picture(3, &[hex(SPS_720P), idr(100)]).frames();
     assert_eq!(
         frames[0].data,
-        annex_b(&[hex(PPS), hex(SPS_720P), idr(100)])
+        annex_b(&[hex(SPS_720P), hex(PPS), idr(100)])
     );
     assert_eq!(
         frames[0].size,
@@ -112,6 +112,24 @@ fn remembered_parameter_sets_come_before_a_keyframe_without_its_own() {
             height: 720
         })
     );
+}
+
+#[test]
+fn parameter_sets_repeated_between_slices_come_once_and_first() {
+    let slices = [idr(100), [&[0x65, 0x46, 0x80], &[9; 40][..]].concat()];
+    let sets = stap_a(&[hex(SPS_720P), hex(PPS)]);
+    let payloads = [
+        sets.clone(),
+        vec![6, 1, 2],
+        sets.clone(),
+        slices[0].clone(),
+        sets,
+        slices[1].clone(),
+    ];
+    let frames = bench().picture(1, &payloads).frames();
+    let [first, second] = slices;
+    let whole = [hex(SPS_720P), hex(PPS), vec![6, 1, 2], first, second];
+    assert_eq!(frames[0].data, annex_b(&whole));
 }
 
 #[test]

@@ -222,18 +222,28 @@ impl Picture {
             return Err(Malformed);
         }
         let keyframe = self.nals.iter().any(|nal| kind(nal) == NAL_IDR);
-        let mut missing = Vec::new();
-        let mut size = None;
+        let (own, rest): (Vec<&Bytes>, Vec<&Bytes>) = self
+            .nals
+            .iter()
+            .partition(|nal| matches!(kind(nal), NAL_SPS | NAL_PPS));
+        let (mut size, mut sets) = (None, Vec::new());
         if keyframe {
             let used: BTreeSet<u8> = heads.iter().map(|head| head.pps).collect();
-            (size, missing) = parameters.before(&self.nals, &used)?;
+            (size, sets) = parameters.of(&used)?;
         }
-        if self.after_loss && !missing.is_empty() {
+        if self.after_loss && sets.iter().any(|set| !own.contains(set)) {
             // What is remembered may be of another size than what was lost.
             return Err(Malformed);
         }
+        // Some senders repeat the sets before each slice, which decoders take for the start of another picture.
+        for set in own {
+            if !sets.contains(&set) {
+                sets.push(set);
+            }
+        }
+        sets.sort_by_key(|set| kind(set));
         let mut data = BytesMut::with_capacity(self.bytes + 256);
-        for nal in missing.iter().chain(&self.nals) {
+        for nal in sets.into_iter().chain(rest) {
             data.put_slice(&START_CODE);
             data.put_slice(nal);
         }
@@ -266,32 +276,21 @@ impl ParameterSets {
         }
     }
 
-    /// The parameter sets that a keyframe with these NAL units refers to and does not carry, SPS first, and its size.
-    fn before(
-        &self,
-        nals: &[Bytes],
-        used: &BTreeSet<u8>,
-    ) -> Result<(Option<PictureSize>, Vec<Bytes>), Malformed> {
-        let (mut sps_ids, mut pps_sets) = (BTreeSet::new(), Vec::new());
+    /// The parameter sets that slices with these PPS ids need, and the picture size that they say.
+    fn of(&self, used: &BTreeSet<u8>) -> Result<(Option<PictureSize>, Vec<&Bytes>), Malformed> {
+        let (mut sps_ids, mut sets) = (BTreeSet::new(), Vec::new());
         for id in used {
             let (sps, pps) = self.pps.get(id).ok_or(Malformed)?;
             sps_ids.insert(*sps);
-            pps_sets.push(pps);
+            sets.push(pps);
         }
         let mut size = None;
-        let mut sets = Vec::new();
         for id in sps_ids {
             let (sps_size, sps) = self.sps.get(&id).ok_or(Malformed)?;
             size = size.or(Some(*sps_size));
             sets.push(sps);
         }
-        sets.extend(pps_sets);
-        let missing = sets
-            .into_iter()
-            .filter(|set| !nals.contains(set))
-            .cloned()
-            .collect();
-        Ok((size, missing))
+        Ok((size, sets))
     }
 }
 
