@@ -4,15 +4,17 @@ CREATE TABLE resource (
     arn TEXT NOT NULL UNIQUE,
     account TEXT NOT NULL,
     kind TEXT NOT NULL,
+    id TEXT NOT NULL,
     name TEXT NOT NULL,
     -- A stream key's channel.
     parent TEXT,
     -- A stream key's value.
     lookup TEXT UNIQUE,
-    body TEXT NOT NULL,
+    record TEXT NOT NULL,
     tags TEXT NOT NULL
 );
 CREATE INDEX resource_by_kind ON resource (account, kind, seq);
+CREATE INDEX resource_by_id ON resource (kind, id);
 CREATE INDEX resource_by_parent ON resource (parent);
 
 -- A row goes five minutes after the composition ended; its idempotency token with it. Times are microseconds since 1970.

@@ -68,8 +68,8 @@ async fn authenticated(state: &ApiState, parts: &Parts, body: Body) -> Result<Re
     let target = Target::of(&parts.method, path)?;
     let body = collect(&parts.headers, body).await?;
     let verifier = Verifier {
-        region: state.settings.region.clone(),
-        keys: state.settings.access_keys.clone(),
+        region: &state.settings.region,
+        keys: &state.settings.access_keys,
     };
     let headers = with_host(parts);
     let signed = SignedParts {

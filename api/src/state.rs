@@ -7,12 +7,9 @@ use compositor_core::time::WallTime;
 use crate::arn::{Arn, ArnKind};
 use crate::backend::Backend;
 use crate::dto::stage::StageEndpoints;
-use crate::error::ApiError;
 use crate::ids;
-use crate::pagination::{Page, PageRequest};
 use crate::sigv4::{AccessKey, Principal};
 use crate::store::Store;
-use crate::validate::{Members, TextRule};
 use crate::wall_clock::WallClock;
 
 /// The control plane's fixed facts; known once every listener is bound.
@@ -118,64 +115,4 @@ impl<'a> Context<'a> {
     pub fn arn(&self, kind: ArnKind, id: &str) -> Arn {
         Arn::new(&self.state.settings.region, self.account(), kind, id)
     }
-}
-
-/// `nextToken` and `maxResults` of a list, and what its tokens are bound to.
-#[derive(Debug)]
-pub struct Paging<'a> {
-    cx: Context<'a>,
-    scope: Vec<String>,
-    /// Which page is wanted.
-    pub request: PageRequest,
-}
-
-impl<'a> Paging<'a> {
-    /// Reads both members. `scope` names the list and its filters; a token is good only with the same ones.
-    pub fn read(
-        cx: Context<'a>,
-        members: &Members<'_>,
-        scope: &[&str],
-        limits: PageLimits,
-    ) -> Result<Self, ApiError> {
-        let limit = members
-            .integer("maxResults", 1..=limits.max)?
-            .unwrap_or(limits.default);
-        let token = members
-            .text("nextToken", &TextRule::PAGE_TOKEN)?
-            .unwrap_or_default();
-        let mut paging = Self {
-            cx,
-            scope: [cx.account()]
-                .iter()
-                .chain(scope)
-                .map(|&part| part.to_owned())
-                .collect(),
-            request: PageRequest { after: 0, limit },
-        };
-        // Clients send the empty string for the first page.
-        if !token.is_empty() {
-            paging.request.after = cx.store().page_key().open(&paging.scope(), &token)?;
-        }
-        Ok(paging)
-    }
-
-    /// The token for what comes after this page.
-    pub fn next_token<T>(&self, page: &Page<T>) -> Option<String> {
-        let key = self.cx.store().page_key();
-        page.more_after
-            .map(|cursor| key.seal(&self.scope(), cursor))
-    }
-
-    fn scope(&self) -> Vec<&str> {
-        self.scope.iter().map(String::as_str).collect()
-    }
-}
-
-/// Page sizes of a list.
-#[derive(Clone, Copy, Debug)]
-pub struct PageLimits {
-    /// Without `maxResults`.
-    pub default: u32,
-    /// Largest `maxResults`.
-    pub max: u32,
 }

@@ -15,19 +15,20 @@ use crate::error::ApiError;
 use crate::ids;
 use crate::ops::{find, find_named, stream_key};
 use crate::pagination::Page;
+use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
-use crate::state::{Context, PageLimits, Paging};
+use crate::state::Context;
 use crate::store::{NewResource, Resource};
 use crate::validate::Members;
 
 /// CreateChannel, with its one stream key. The tags are the channel's alone.
 pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let (body, tags) = convert::channel::create(members)?;
+    let (record, tags) = convert::channel::create(members)?;
     let channel = Resource {
         seq: 0,
         arn: cx.new_arn(ArnKind::Channel),
         parent: None,
-        body,
+        record,
         tags,
     };
     let value = ids::stream_key_value(&cx.state.settings.region);
@@ -35,7 +36,7 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
         seq: 0,
         arn: cx.new_arn(ArnKind::StreamKey),
         parent: Some(channel.arn.clone()),
-        body: StreamKeyRecord {
+        record: StreamKeyRecord {
             value: StreamKeyValue::new(value),
         },
         tags: crate::dto::Tags::new(),
@@ -104,7 +105,7 @@ pub async fn delete(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
 fn as_new<T>(resource: &Resource<T>) -> NewResource<'_, T> {
     NewResource {
         arn: &resource.arn,
-        body: &resource.body,
+        record: &resource.record,
         tags: &resource.tags,
     }
 }
@@ -117,10 +118,10 @@ fn render(cx: Context<'_>, found: Resource<ChannelRecord>) -> Channel {
         playback_url: playback_url(cx, &found.arn),
         srt: Srt {
             endpoint: settings.ingest_host().to_owned(),
-            passphrase: found.body.srt_passphrase,
+            passphrase: found.record.srt_passphrase,
         },
-        multitrack_input_configuration: found.body.multitrack_input,
-        container_format: found.body.container_format,
+        multitrack_input_configuration: found.record.multitrack_input,
+        container_format: found.record.container_format,
     }
 }
 
@@ -130,17 +131,17 @@ pub(super) fn playback_url(cx: Context<'_>, channel: &Arn) -> String {
 }
 
 fn summary(found: &Resource<ChannelRecord>) -> ChannelSummary {
-    let body = &found.body;
+    let record = &found.record;
     ChannelSummary {
         arn: found.arn.to_string(),
-        name: body.name.clone(),
-        latency_mode: body.latency_mode,
-        channel_type: body.channel_type,
+        name: record.name.clone(),
+        latency_mode: record.latency_mode,
+        channel_type: record.channel_type,
         recording_configuration_arn: String::new(),
         authorized: false,
         tags: found.tags.clone(),
-        insecure_ingest: body.insecure_ingest,
-        preset: body.preset,
+        insecure_ingest: record.insecure_ingest,
+        preset: record.preset,
         playback_restriction_policy_arn: String::new(),
         ad_configuration_arn: String::new(),
         failover_slate_configuration_arn: String::new(),

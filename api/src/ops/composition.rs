@@ -12,8 +12,9 @@ use crate::dto::composition::{
 };
 use crate::error::ApiError;
 use crate::ops::resolve::{self, Resolved};
+use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
-use crate::state::{Context, PageLimits, Paging};
+use crate::state::Context;
 use crate::store::{
     CompositionFilter, DestinationProgress, NewComposition, Requested, StartOutcome,
     StoredComposition,

@@ -9,8 +9,9 @@ use crate::dto::encoder_configuration::{
 };
 use crate::error::ApiError;
 use crate::ops::{delete_named, find_named};
+use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
-use crate::state::{Context, PageLimits, Paging};
+use crate::state::Context;
 use crate::store::{NewResource, Resource};
 use crate::validate::Members;
 
@@ -21,7 +22,7 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
     let arn = cx.new_arn(ArnKind::EncoderConfiguration);
     let new = NewResource {
         arn: &arn,
-        body: &record,
+        record: &record,
         tags: &tags,
     };
     cx.store().insert(cx.account(), new).await?;
@@ -31,7 +32,7 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
 /// GetEncoderConfiguration.
 pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
     let found: Resource<EncoderConfigurationRecord> = find_named(cx, members, "arn").await?;
-    respond(found.arn.to_string(), found.body, found.tags)
+    respond(found.arn.to_string(), found.record, found.tags)
 }
 
 /// ListEncoderConfigurations.
@@ -48,7 +49,7 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
     let next_token = paging.next_token(&page);
     let encoder_configurations = page.map(|found| EncoderConfiguration {
         arn: found.arn.to_string(),
-        name: found.body.name,
+        name: found.record.name,
         video: None,
         tags: found.tags,
     });

@@ -78,7 +78,7 @@ async fn video(cx: Context<'_>, encoder: Option<&Arn>) -> Result<VideoSpec, ApiE
         Some(arn) => {
             find::<EncoderConfigurationRecord>(cx, arn)
                 .await?
-                .body
+                .record
                 .video
         }
         None => Video::default(),
@@ -96,7 +96,7 @@ async fn target(
         dto::DestinationTarget::S3(s3) => {
             let storage: Resource<StorageConfigurationRecord> =
                 find(cx, &destination.target).await?;
-            Ok(s3_target(s3, storage.body.s3.bucket_name, prefix))
+            Ok(s3_target(s3, storage.record.s3.bucket_name, prefix))
         }
     }
 }
@@ -119,7 +119,7 @@ async fn channel_target(cx: Context<'_>, arn: &Arn) -> Result<DestinationTarget,
     Ok(DestinationTarget::Channel {
         channel,
         channel_arn: arn.to_string(),
-        stream_key: key.body.value,
+        stream_key: key.record.value,
     })
 }
 

@@ -10,8 +10,9 @@ use crate::dto::stage::{
 };
 use crate::error::ApiError;
 use crate::ops::{find_named, participant};
+use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
-use crate::state::{Context, PageLimits, Paging};
+use crate::state::Context;
 use crate::store::{NewResource, Resource};
 use crate::validate::Members;
 
@@ -21,7 +22,7 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
     let arn = cx.new_arn(ArnKind::Stage);
     let new = NewResource {
         arn: &arn,
-        body: &request.record,
+        record: &request.record,
         tags: &request.tags,
     };
     cx.store().insert(cx.account(), new).await?;
@@ -33,7 +34,7 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
         seq: 0,
         arn,
         parent: None,
-        body: request.record,
+        record: request.record,
         tags: request.tags,
     };
     Reply::ok(&CreateStageResponse {
@@ -68,7 +69,7 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
         stages.push(StageSummary {
             active_session_id: active_session(cx, &found.arn).await,
             arn: found.arn.to_string(),
-            name: found.body.name,
+            name: found.record.name,
             tags: found.tags,
         });
     }
@@ -89,7 +90,7 @@ async fn active_session(cx: Context<'_>, stage: &Arn) -> Option<String> {
 }
 
 fn render(cx: Context<'_>, found: Resource<StageRecord>, session: Option<String>) -> Stage {
-    let StageRecord { name, recording } = found.body;
+    let StageRecord { name, recording } = found.record;
     Stage {
         arn: found.arn.to_string(),
         name,

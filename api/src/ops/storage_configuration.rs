@@ -7,8 +7,9 @@ use crate::dto::storage_configuration::{
 };
 use crate::error::{ApiError, ErrorKind};
 use crate::ops::{delete_named, find_named};
+use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
-use crate::state::{Context, PageLimits, Paging};
+use crate::state::Context;
 use crate::store::{NewResource, Record, Resource};
 use crate::validate::{Members, TextRule};
 
@@ -27,7 +28,7 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
         ));
     }
     let arn = cx.new_arn(ArnKind::StorageConfiguration);
-    let body = StorageConfigurationRecord {
+    let record = StorageConfigurationRecord {
         name,
         s3: S3StorageConfiguration {
             bucket_name: bucket,
@@ -35,15 +36,15 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
     };
     let new = NewResource {
         arn: &arn,
-        body: &body,
+        record: &record,
         tags: &tags,
     };
     cx.store().insert(cx.account(), new).await?;
     Reply::ok(&StorageConfigurationResponse {
         storage_configuration: StorageConfiguration {
             arn: arn.to_string(),
-            name: body.name,
-            s3: body.s3,
+            name: record.name,
+            s3: record.s3,
             tags,
         },
     })
@@ -80,8 +81,8 @@ pub async fn delete(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
 fn render(found: Resource<StorageConfigurationRecord>) -> StorageConfiguration {
     StorageConfiguration {
         arn: found.arn.to_string(),
-        name: found.body.name,
-        s3: found.body.s3,
+        name: found.record.name,
+        s3: found.record.s3,
         tags: found.tags,
     }
 }

@@ -11,8 +11,9 @@ use crate::dto::stream::{
 use crate::error::{ApiError, ErrorKind};
 use crate::ops::{channel, find_named};
 use crate::pagination::Page;
+use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
-use crate::state::{Context, PageLimits, Paging};
+use crate::state::Context;
 use crate::store::Resource;
 use crate::validate::Members;
 use crate::wall_clock::iso8601;

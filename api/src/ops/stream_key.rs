@@ -7,8 +7,9 @@ use crate::dto::channel::{
 };
 use crate::error::ApiError;
 use crate::ops::{find, find_named};
+use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
-use crate::state::{Context, PageLimits, Paging};
+use crate::state::Context;
 use crate::store::Resource;
 use crate::validate::Members;
 
@@ -49,7 +50,7 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
 pub(super) fn render(found: Resource<StreamKeyRecord>) -> StreamKey {
     StreamKey {
         arn: found.arn.to_string(),
-        value: Some(found.body.value),
+        value: Some(found.record.value),
         channel_arn: found
             .parent
             .as_ref()

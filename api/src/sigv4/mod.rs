@@ -71,15 +71,15 @@ pub struct SignedParts<'a> {
 }
 
 /// Verifies signatures for one region.
-#[derive(Clone, Debug)]
-pub struct Verifier {
+#[derive(Clone, Copy, Debug)]
+pub struct Verifier<'a> {
     /// The region that requests must be signed for.
-    pub region: String,
+    pub region: &'a str,
     /// The accepted keys.
-    pub keys: Vec<AccessKey>,
+    pub keys: &'a [AccessKey],
 }
 
-impl Verifier {
+impl Verifier<'_> {
     /// Whose request this is, or why it cannot be said.
     pub fn verify(&self, now: WallTime, parts: &SignedParts<'_>) -> Result<Principal, ApiError> {
         let authorization = Authorization::parse(parts.headers)?;

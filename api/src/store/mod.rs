@@ -3,6 +3,7 @@
 //! Reads go straight to the pool; every write that decides something runs in a transaction that takes the write lock
 //! first, so that quotas, conflicts and idempotency hold under concurrent requests.
 
+mod composition;
 mod compositions;
 mod error;
 mod resources;
@@ -17,7 +18,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use crate::ids;
 use crate::pagination::PageKey;
-pub use crate::store::compositions::{
+pub use crate::store::composition::{
     CompositionFilter, CompositionProgress, DestinationProgress, NewComposition, Requested,
     StartOutcome, StoredComposition,
 };

@@ -1,5 +1,6 @@
 //! Resources that are created, read, listed and deleted; all kinds in one table.
 
+use compositor_core::id::StageId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sqlx::sqlite::SqliteRow;
@@ -75,7 +76,7 @@ pub struct NewResource<'a, T> {
     /// Its new ARN.
     pub arn: &'a Arn,
     /// What is kept.
-    pub body: &'a T,
+    pub record: &'a T,
     /// Its tags.
     pub tags: &'a Tags,
 }
@@ -90,7 +91,7 @@ pub struct Resource<T> {
     /// A stream key's channel.
     pub parent: Option<Arn>,
     /// What is kept.
-    pub body: T,
+    pub record: T,
     /// Its tags.
     pub tags: Tags,
 }
@@ -109,7 +110,7 @@ pub enum Deletion {
     },
 }
 
-const COLUMNS: &str = "seq, arn, parent, body, tags";
+const COLUMNS: &str = "seq, arn, parent, record, tags";
 
 impl Store {
     /// Keeps a new resource, unless the account has too many.
@@ -134,7 +135,7 @@ impl Store {
         let mut tx = self.write().await?;
         check_quota::<ChannelRecord>(&mut tx, account).await?;
         insert_row(&mut tx, account, &channel, None, None).await?;
-        let value = key.body.value.expose();
+        let value = key.record.value.expose();
         insert_row(&mut tx, account, &key, Some(channel.arn), Some(value)).await?;
         Ok(tx.commit().await?)
     }
@@ -206,7 +207,7 @@ impl Store {
         value: &str,
     ) -> Result<Option<Resource<ChannelRecord>>, StoreError> {
         let row = sqlx::query(
-            "SELECT c.seq, c.arn, c.parent, c.body, c.tags FROM resource k JOIN resource c ON c.arn = k.parent \
+            "SELECT c.seq, c.arn, c.parent, c.record, c.tags FROM resource k JOIN resource c ON c.arn = k.parent \
              WHERE k.lookup = ? AND k.kind = ?",
         )
         .bind(value)
@@ -214,6 +215,17 @@ impl Store {
         .fetch_optional(&self.pool)
         .await?;
         row.as_ref().map(read_row).transpose()
+    }
+
+    /// Whether any account has this stage; for the gateway, which knows stages by their identifier.
+    pub async fn stage_exists(&self, stage: &StageId) -> Result<bool, StoreError> {
+        let found: Option<i64> =
+            sqlx::query_scalar("SELECT 1 FROM resource WHERE kind = ? AND id = ?")
+                .bind(ArnKind::Stage.as_str())
+                .bind(stage.as_str())
+                .fetch_optional(&self.pool)
+                .await?;
+        Ok(found.is_some())
     }
 
     /// Removes a resource and what hangs on it, unless an unfinished composition that must not lose it uses it. The
@@ -317,16 +329,17 @@ async fn insert_row<T: Record>(
     lookup: Option<&str>,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO resource (arn, account, kind, name, parent, lookup, body, tags) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO resource (arn, account, kind, id, name, parent, lookup, record, tags) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(new.arn.to_string())
     .bind(account)
     .bind(T::KIND.as_str())
-    .bind(new.body.name())
+    .bind(new.arn.id())
+    .bind(new.record.name())
     .bind(parent.map(Arn::to_string))
     .bind(lookup)
-    .bind(to_json(new.body)?)
+    .bind(to_json(new.record)?)
     .bind(to_json(new.tags)?)
     .execute(tx)
     .await?;
@@ -344,12 +357,12 @@ fn read_page<T: Record>(
 fn read_row<T: Record>(row: &SqliteRow) -> Result<Resource<T>, StoreError> {
     let arn: String = row.try_get("arn")?;
     let parent: Option<String> = row.try_get("parent")?;
-    let body: String = row.try_get("body")?;
+    let record: String = row.try_get("record")?;
     let tags: String = row.try_get("tags")?;
     Ok(Resource {
         seq: row.try_get("seq")?,
         parent: parent.as_deref().map(read_arn).transpose()?,
-        body: from_json(&arn, &body)?,
+        record: from_json(&arn, &record)?,
         tags: from_json(&arn, &tags)?,
         arn: read_arn(&arn)?,
     })

@@ -1,0 +1,115 @@
+//! A backend that does what the test says and remembers what it was told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::backend::{
+    Backend, BackendError, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
+};
+use async_trait::async_trait;
+use compositor_core::id::{ChannelId, CompositionId, ParticipantId, SessionId, StageId};
+use compositor_core::time::WallTime;
+use parking_lot::Mutex;
+
+#[derive(Default)]
+pub(crate) struct FakeBackend {
+    script: Mutex<Script>,
+}
+
+/// What the backend answers, and what it was told.
+#[derive(Default)]
+pub(crate) struct Script {
+    pub(crate) buckets: BTreeSet<String>,
+    pub(crate) sessions: BTreeMap<String, String>,
+    pub(crate) live: BTreeMap<String, StreamHealth>,
+    pub(crate) broken: bool,
+    pub(crate) minted: Vec<TokenRequest>,
+    pub(crate) started: Vec<CompositionSpec>,
+    pub(crate) told: Vec<String>,
+}
+
+impl FakeBackend {
+    pub(crate) fn script<T>(&self, edit: impl FnOnce(&mut Script) -> T) -> T {
+        edit(&mut self.script.lock())
+    }
+
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.script(|script| script.told.clone())
+    }
+
+    fn note(&self, what: String) -> Result<(), BackendError> {
+        self.script(|script| {
+            script.told.push(what);
+            if script.broken {
+                Err(BackendError::plain("scripted failure"))
+            } else {
+                Ok(())
+            }
+        })
+    }
+}
+
+#[async_trait]
+impl Backend for FakeBackend {
+    async fn mint_participant_token(&self, request: &TokenRequest) -> Result<String, BackendError> {
+        self.script(|script| script.minted.push(request.clone()));
+        Ok(format!("token-of-{}", request.participant))
+    }
+
+    async fn disconnect_participant(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+        reason: &str,
+    ) -> Result<bool, BackendError> {
+        self.note(format!("disconnect {stage} {participant} '{reason}'"))
+            .map(|()| true)
+    }
+
+    async fn stage_deleted(&self, stage: &StageId) {
+        let _ = self.note(format!("stage deleted {stage}"));
+    }
+
+    async fn active_session(&self, stage: &StageId) -> Option<SessionId> {
+        self.script(|script| script.sessions.get(stage.as_str()).map(SessionId::new))
+    }
+
+    async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError> {
+        self.note(format!("bucket {bucket}"))?;
+        Ok(self.script(|script| script.buckets.contains(bucket)))
+    }
+
+    async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), BackendError> {
+        self.note(format!("start {}", spec.id))?;
+        self.script(|script| script.started.push(spec.clone()));
+        Ok(())
+    }
+
+    async fn stop_composition(&self, composition: &CompositionId) -> Result<(), BackendError> {
+        self.note(format!("stop {composition}"))
+    }
+
+    async fn stream_of(&self, channel: &ChannelId) -> Option<LiveStream> {
+        let live = self.live_streams().await;
+        live.into_iter().find(|stream| stream.channel == *channel)
+    }
+
+    async fn live_streams(&self) -> Vec<LiveStream> {
+        let stream = |(channel, health): (&String, &StreamHealth)| LiveStream {
+            channel: ChannelId::new(channel),
+            stream_id: "st-abcdefghijklmnopqrstuvw".to_owned(),
+            started_at: WallTime(1_700_000_000_000_000),
+            health: *health,
+            viewer_count: 3,
+        };
+        self.script(|script| script.live.iter().map(stream).collect())
+    }
+
+    async fn stop_stream(&self, channel: &ChannelId) -> Result<bool, BackendError> {
+        self.note(format!("stop stream {channel}"))?;
+        Ok(self.script(|script| script.live.remove(channel.as_str()).is_some()))
+    }
+
+    async fn channel_deleted(&self, channel: &ChannelId) {
+        let _ = self.note(format!("channel deleted {channel}"));
+    }
+}

@@ -1,0 +1,15 @@
+//! The AWS surface as a client sees it: signed requests in, JSON out, against a store on disk and a scripted backend.
+
+mod channels;
+mod composition_life;
+mod compositions;
+mod configurations;
+mod errors;
+mod fake_backend;
+mod pages;
+mod parts;
+mod restart;
+mod signatures;
+mod stages;
+mod tags;
+mod world;

@@ -1,0 +1,223 @@
+//! Stages, participant tokens, disconnecting.
+
+use std::time::Duration;
+
+use compositor_core::id::ParticipantId;
+use serde_json::json;
+
+use crate::world::{World, id, text};
+
+#[tokio::test]
+async fn a_stage_is_echoed_with_every_default() {
+    let world = World::new().await;
+    let created = world
+        .call("CreateStage", json!({"name": "demo", "tags": {"a": "1"}}))
+        .await
+        .ok();
+    let arn = text(&created["stage"]["arn"]);
+    assert_eq!(id(&arn).len(), 12);
+    assert_eq!(
+        created,
+        json!({
+            "participantTokens": [],
+            "stage": {
+                "arn": arn,
+                "name": "demo",
+                "tags": {"a": "1"},
+                "autoParticipantRecordingConfiguration": {
+                    "storageConfigurationArn": "",
+                    "mediaTypes": ["AUDIO_VIDEO"],
+                    "thumbnailConfiguration": {
+                        "targetIntervalSeconds": 60,
+                        "storage": ["SEQUENTIAL"],
+                        "recordingMode": "DISABLED"
+                    },
+                    "recordingReconnectWindowSeconds": 0,
+                    "hlsConfiguration": {"targetSegmentDurationSeconds": 6},
+                    "recordParticipantReplicas": true
+                },
+                "endpoints": {
+                    "events": "ws://127.0.0.1:8080/events",
+                    "whip": "http://127.0.0.1:8080/whip",
+                    "rtmp": "rtmp://127.0.0.1:1936/app/",
+                    "rtmps": "rtmps://127.0.0.1:443/app/"
+                }
+            }
+        })
+    );
+    let got = world.call("GetStage", json!({"arn": arn})).await.ok();
+    assert_eq!(got["stage"], created["stage"]);
+    let listed = world.call("ListStages", json!({})).await.ok();
+    assert_eq!(
+        listed,
+        json!({"stages": [{"arn": arn, "name": "demo", "tags": {"a": "1"}}]})
+    );
+}
+
+#[tokio::test]
+async fn a_live_session_is_shown() {
+    let world = World::new().await;
+    let arn = world.stage().await;
+    let session = "st-ABCDEFGHIJKLM".to_owned();
+    world
+        .backend
+        .script(|script| script.sessions.insert(id(&arn), session.clone()));
+    let got = world.call("GetStage", json!({"arn": arn})).await.ok();
+    assert_eq!(got["stage"]["activeSessionId"], session);
+    let listed = world.call("ListStages", json!({})).await.ok();
+    assert_eq!(listed["stages"][0]["activeSessionId"], session);
+}
+
+#[tokio::test]
+async fn tokens_come_with_a_stage_in_order() {
+    let world = World::new().await;
+    let tokens = json!([
+        {"userId": "u1", "attributes": {"role": "host"}, "duration": 60},
+        {"capabilities": ["SUBSCRIBE"]},
+        {"capabilities": []},
+    ]);
+    let request = json!({"participantTokenConfigurations": tokens});
+    let created = world.call("CreateStage", request).await.ok();
+    let made = created["participantTokens"].as_array().unwrap();
+    let participant = text(&made[0]["participantId"]);
+    assert_eq!(participant.len(), 12);
+    assert_eq!(
+        made[0],
+        json!({
+            "participantId": participant,
+            "token": format!("token-of-{participant}"),
+            "userId": "u1",
+            "attributes": {"role": "host"},
+            "capabilities": ["PUBLISH", "SUBSCRIBE"],
+            "expirationTime": "2026-11-20T13:00:00Z"
+        })
+    );
+    assert_eq!(made[1]["capabilities"], json!(["SUBSCRIBE"]));
+    assert_eq!(made[1].get("userId"), None);
+    assert_eq!(made[2]["capabilities"], json!([]));
+    let minted = world.backend.script(|script| script.minted.clone());
+    assert!(minted[0].allow_publish && minted[0].allow_subscribe);
+    assert!(!minted[1].allow_publish && minted[1].allow_subscribe);
+    assert!(!minted[2].allow_publish && !minted[2].allow_subscribe);
+    assert_eq!(minted[0].stage_arn, text(&created["stage"]["arn"]));
+    assert_eq!(minted[0].whip_url, "http://127.0.0.1:8080/whip");
+    assert_eq!(
+        minted[0].expires_at.0 - minted[0].issued_at.0,
+        3_600_000_000
+    );
+}
+
+#[tokio::test]
+async fn a_token_needs_its_stage() {
+    let world = World::new().await;
+    let arn = world.stage().await;
+    let made = world
+        .call("CreateParticipantToken", json!({"stageArn": arn}))
+        .await
+        .ok();
+    let expires = text(&made["participantToken"]["expirationTime"]);
+    assert_eq!(
+        expires, "2026-11-21T00:00:00Z",
+        "12 hours without a duration"
+    );
+    let missing = json!({"stageArn": "arn:aws:ivs:us-east-1:123456789012:stage/none"});
+    let answer = world.call("CreateParticipantToken", missing).await;
+    answer.err(
+        404,
+        "ResourceNotFoundException",
+        "stage/none does not exist",
+    );
+}
+
+#[tokio::test]
+async fn a_disconnected_participant_stays_out() {
+    let world = World::new().await;
+    let arn = world.stage().await;
+    let other = world.stage().await;
+    let made = world
+        .call("CreateParticipantToken", json!({"stageArn": arn}))
+        .await
+        .ok();
+    let participant = text(&made["participantToken"]["participantId"]);
+    for (stage, who) in [(&arn, "nobody"), (&other, participant.as_str())] {
+        let request = json!({"stageArn": stage, "participantId": who});
+        let answer = world.call("DisconnectParticipant", request).await;
+        answer.err(404, "ResourceNotFoundException", who);
+    }
+    let request = json!({"stageArn": arn, "participantId": participant, "reason": "rude"});
+    assert_eq!(
+        world.call("DisconnectParticipant", request).await.ok(),
+        json!({})
+    );
+    let told = world.backend.told();
+    assert_eq!(
+        told,
+        [format!("disconnect {} {participant} 'rude'", id(&arn))]
+    );
+    let world = world.restarted().await;
+    let jti = ParticipantId::new(&participant);
+    assert!(world.state.store.is_token_revoked(&jti).await.unwrap());
+    let now = world.state.clock.now();
+    assert_eq!(world.state.store.revoked_tokens(now).await.unwrap(), [jti]);
+    world.advance(Duration::from_secs(13 * 3600));
+    let now = world.state.clock.now();
+    assert_eq!(
+        world.state.store.revoked_tokens(now).await.unwrap(),
+        [],
+        "expired by then"
+    );
+}
+
+#[tokio::test]
+async fn a_deleted_stage_is_gone() {
+    let world = World::new().await;
+    let arn = world.stage().await;
+    assert_eq!(
+        world.call("DeleteStage", json!({"arn": arn})).await.ok(),
+        json!({})
+    );
+    assert_eq!(
+        world.backend.told(),
+        [format!("stage deleted {}", id(&arn))]
+    );
+    for operation in ["GetStage", "DeleteStage"] {
+        let answer = world.call(operation, json!({"arn": arn})).await;
+        answer.err(404, "ResourceNotFoundException", &arn);
+    }
+}
+
+#[tokio::test]
+async fn participant_recording_is_refused_rather_than_pretended() {
+    let world = World::new().await;
+    let recording = |arn: &str| json!({"autoParticipantRecordingConfiguration": {"storageConfigurationArn": arn}});
+    world.call("CreateStage", recording("")).await.ok();
+    let storage = world.storage().await;
+    let answer = world.call("CreateStage", recording(&storage)).await;
+    answer.err(501, "NotImplementedException", "storageConfigurationArn");
+    let answer = world.call(
+        "CreateStage",
+        json!({"autoParticipantRecordingConfiguration": {}}),
+    );
+    answer.await.err(
+        400,
+        "ValidationException",
+        "storageConfigurationArn`: missing",
+    );
+}
+
+#[tokio::test]
+async fn the_thousand_and_first_stage_exceeds_the_quota() {
+    let world = World::new().await;
+    let (first, rest) = (world.stage().await, 999);
+    for _ in 0..rest {
+        world.stage().await;
+    }
+    let answer = world.call("CreateStage", json!({})).await;
+    answer.err(
+        402,
+        "ServiceQuotaExceededException",
+        "stages: at most 1000 allowed",
+    );
+    world.call("DeleteStage", json!({"arn": first})).await.ok();
+    world.stage().await;
+}
