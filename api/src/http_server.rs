@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 /// Connections of one listener at a time; more wait in the kernel's backlog.
-const CONNECTIONS_MAX: usize = 1024;
+const CONNECTIONS_MAX: usize = 4096;
 /// A request's head must have arrived within this; also how long an idle connection is kept.
 const HEADER_READ_LIMIT: Duration = Duration::from_secs(30);
 /// Headers of one request.

@@ -19,6 +19,7 @@ pub mod error;
 pub mod http_server;
 pub mod ids;
 pub mod live_backend;
+pub mod open_files;
 pub mod ops;
 pub mod page;
 pub mod pagination;

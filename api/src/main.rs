@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use api::cli::{Cli, Command, ServeArgs};
 use api::clock::Clock;
 use api::config::Config;
-use api::{doctor, publish, serve, telemetry};
+use api::{doctor, open_files, publish, serve, telemetry};
 use clap::Parser;
 
 /// The exit status for settings that cannot be used, as for a wrong command line.
@@ -25,6 +25,7 @@ fn main() -> ExitCode {
             finished(run_async(async { Ok(publish::run(args).await?) }))
         }
         Command::Serve(args) => with_settings(args, |config| {
+            open_files::raise_limit();
             run_async(async { Ok(serve::serve(config, clock).await?) })
         }),
         Command::Doctor(args) => with_settings(args.settings, |config| {

@@ -20,8 +20,8 @@ const INDEX: &str = "index.html";
 const NOT_BUILT: &str = "<!doctype html><meta charset=\"utf-8\"><title>Proscenium</title>\
     <p>The server runs. Its page was not built into it: run <code>make web</code> and build again.</p>";
 const CLOSED: &str = "<!doctype html><meta charset=\"utf-8\"><title>Proscenium</title>\
-    <p>The server runs. Its page is closed here: open it by the server's own address, and set \
-    <code>admin_password</code> when that is not a loopback address.</p>";
+    <p>The server runs. Its page is closed at this address: open it by the server's own address, which \
+    <code>public_url</code> sets, and set <code>admin_password</code> when that is not a loopback address.</p>";
 
 /// `web/dist`, with the names of its files as Vite wrote them.
 #[derive(RustEmbed)]

@@ -6,10 +6,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// From the first signal to the exit, at most.
-pub const DRAIN_LIMIT: Duration = Duration::from_secs(10);
+/// From the first signal to the exit, at most; the promise is 10 s.
+pub const DRAIN_LIMIT: Duration = Duration::from_millis(9500);
 /// Kept back for what comes after the compositions: listeners, store, the exit itself.
-const LAST_STEPS: Duration = Duration::from_millis(1500);
+const LAST_STEPS: Duration = Duration::from_secs(1);
 /// The exit status after a second signal: 128 + SIGINT, what a shell shows for an interrupted program.
 const INTERRUPTED: i32 = 130;
 

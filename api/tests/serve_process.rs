@@ -1,6 +1,7 @@
 //! The binary as a process: READY line, endpoints file, refusals, signals.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -104,6 +105,27 @@ fn each_signal_drains_and_exits_with_zero() {
         signal(&server, number);
         assert_eq!(exit_of(&mut server).code(), Some(0), "{number}");
     }
+}
+
+#[test]
+fn a_second_signal_exits_at_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let (mut server, line) = ready(temp.path());
+    let said: serde_json::Value =
+        serde_json::from_str(line.strip_prefix("READY ").unwrap()).unwrap();
+    let address = said["http"]
+        .as_str()
+        .unwrap()
+        .strip_prefix("http://")
+        .unwrap();
+    // A request whose body never comes keeps the server from ending before the second signal.
+    let mut unfinished = TcpStream::connect(address).unwrap();
+    let head =
+        format!("POST /CreateStage HTTP/1.1\r\nHost: {address}\r\nContent-Length: 9\r\n\r\n");
+    unfinished.write_all(head.as_bytes()).unwrap();
+    signal(&server, Signal::SIGTERM);
+    signal(&server, Signal::SIGINT);
+    assert_eq!(exit_of(&mut server).code(), Some(130));
 }
 
 #[test]
