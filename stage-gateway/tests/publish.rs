@@ -85,6 +85,11 @@ async fn a_participant_that_returns_keeps_its_arrival() {
             .collect::<Vec<_>>()
     };
     until("both publish", SOON, || arrivals().len() == 2).await;
+    ann.send(0, 1, 960, &OPUS).await;
+    until("Ann sounds", SOON, || {
+        world.gateway.publishers(&world.stage)[0].tracks.len() == 1
+    })
+    .await;
     ann.connection.close().await.unwrap();
     until("Ann is lost", SOON, || {
         arrivals()[0] == ("ann".to_owned(), false)

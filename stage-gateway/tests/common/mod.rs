@@ -27,7 +27,6 @@ use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use stage_gateway::token::{Grant, TokenIssuer, TokenSpec};
 use stage_gateway::{Answer, Gateway, GatewayConfig};
 use tokio::sync::{mpsc, watch};
-use webrtc::media_stream::Track;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
@@ -35,26 +34,27 @@ use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
     RTCPeerConnectionState,
 };
+use webrtc::rtp_transceiver::RtpSender;
 
 /// Longest wait for anything that should take milliseconds.
-pub const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 /// Wall time of all tests.
-pub const NOW: WallTime = WallTime(1_800_000_000_000_000);
+pub(crate) const NOW: WallTime = WallTime(1_800_000_000_000_000);
 
 /// A gateway with its own folder.
-pub struct World {
-    pub gateway: Gateway,
-    pub folder: tempfile::TempDir,
-    pub stage: StageId,
+pub(crate) struct World {
+    pub(crate) gateway: Gateway,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) stage: StageId,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::in_folder(tempfile::tempdir().unwrap()).await
     }
 
-    pub async fn in_folder(folder: tempfile::TempDir) -> Self {
+    pub(crate) async fn in_folder(folder: tempfile::TempDir) -> Self {
         let config = GatewayConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             advertised: None,
@@ -75,7 +75,7 @@ impl World {
         }
     }
 
-    pub fn token(&self, participant: &str) -> String {
+    pub(crate) fn token(&self, participant: &str) -> String {
         self.gateway.mint_token(&TokenSpec {
             stage: self.stage.clone(),
             participant: ParticipantId::new(participant),
@@ -88,14 +88,14 @@ impl World {
         })
     }
 
-    pub fn grant(&self, participant: &str) -> Grant {
+    pub(crate) fn grant(&self, participant: &str) -> Grant {
         self.gateway
             .verify_token(NOW, &self.token(participant))
             .unwrap()
     }
 
     /// Connects a publisher of `codecs`.
-    pub async fn publish(&self, participant: &str, codecs: &[&str]) -> (Client, Answer) {
+    pub(crate) async fn publish(&self, participant: &str, codecs: &[&str]) -> (Client, Answer) {
         let client = Client::publisher(codecs).await;
         let offer = client.offer().await;
         let answer = self
@@ -109,7 +109,7 @@ impl World {
     }
 
     /// Connects a subscriber of `publisher`.
-    pub async fn subscribe(&self, participant: &str, publisher: &str) -> (Client, Answer) {
+    pub(crate) async fn subscribe(&self, participant: &str, publisher: &str) -> (Client, Answer) {
         let client = Client::subscriber().await;
         let offer = client.offer().await;
         let publisher = ParticipantId::new(publisher);
@@ -126,7 +126,7 @@ impl World {
 }
 
 /// Waits until `condition` holds.
-pub async fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(
@@ -138,7 +138,7 @@ pub async fn until(what: &str, limit: Duration, mut condition: impl FnMut() -> b
 }
 
 /// Reads records until `enough` says so of all that were read.
-pub async fn read_records<R: JournalReader>(
+pub(crate) async fn read_records<R: JournalReader>(
     reader: &mut R,
     mut enough: impl FnMut(&[Record]) -> bool,
 ) -> Vec<Record> {
@@ -168,14 +168,21 @@ fn kinds(records: &[Record]) -> Vec<String> {
 }
 
 /// A WebRTC client. Its connection has a runtime of its own, so that it can vanish with it.
-pub struct Client {
+pub(crate) struct Client {
     runtime: Option<tokio::runtime::Runtime>,
-    pub connection: Arc<dyn PeerConnection>,
-    tracks: Vec<(Arc<TrackLocalStaticRTP>, u32)>,
+    pub(crate) connection: Arc<dyn PeerConnection>,
+    tracks: Vec<Sending>,
     state: watch::Receiver<RTCPeerConnectionState>,
     gathered: watch::Receiver<bool>,
     /// Packets of all remote tracks.
-    pub packets: Mutex<mpsc::Receiver<(RtpCodecKind, rtc::rtp::Packet)>>,
+    pub(crate) packets: Mutex<mpsc::Receiver<(RtpCodecKind, rtc::rtp::Packet)>>,
+}
+
+struct Sending {
+    track: Arc<TrackLocalStaticRTP>,
+    sender: Arc<dyn RtpSender>,
+    ssrc: u32,
+    mime_type: String,
 }
 
 struct Handler {
@@ -209,7 +216,7 @@ impl PeerConnectionEventHandler for Handler {
 }
 
 impl Client {
-    pub async fn publisher(codecs: &[&str]) -> Self {
+    pub(crate) async fn publisher(codecs: &[&str]) -> Self {
         let mut client = Self::new().await;
         for codec in codecs {
             client.add_track(codec).await;
@@ -217,7 +224,7 @@ impl Client {
         client
     }
 
-    pub async fn subscriber() -> Self {
+    pub(crate) async fn subscriber() -> Self {
         let client = Self::new().await;
         for kind in [RtpCodecKind::Audio, RtpCodecKind::Video] {
             let init = RTCRtpTransceiverInit {
@@ -234,6 +241,19 @@ impl Client {
     }
 
     async fn new() -> Self {
+        Self::over(vec!["127.0.0.1:0"], Vec::new()).await
+    }
+
+    /// A publisher that has TCP only.
+    pub(crate) async fn tcp_publisher(codecs: &[&str]) -> Self {
+        let mut client = Self::over(Vec::new(), vec!["127.0.0.1:0"]).await;
+        for codec in codecs {
+            client.add_track(codec).await;
+        }
+        client
+    }
+
+    async fn over(udp: Vec<&'static str>, tcp: Vec<&'static str>) -> Self {
         let (state_tx, state) = watch::channel(RTCPeerConnectionState::New);
         let (gathered_tx, gathered) = watch::channel(false);
         let (packets_tx, packets) = mpsc::channel(4_096);
@@ -260,7 +280,8 @@ impl Client {
             .with_setting_engine(settings)
             .with_interceptor_registry(registry)
             .with_handler(Arc::new(handler))
-            .with_udp_addrs(vec!["127.0.0.1:0"]);
+            .with_udp_addrs(udp)
+            .with_tcp_addrs(tcp);
         let building =
             async move { Arc::new(building.build().await.unwrap()) as Arc<dyn PeerConnection> };
         let connection = runtime.spawn(building).await.unwrap();
@@ -276,7 +297,7 @@ impl Client {
     }
 
     /// Goes away without a word, as a machine that loses its power.
-    pub fn vanish(mut self) {
+    pub(crate) fn vanish(mut self) {
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -316,14 +337,21 @@ impl Client {
         let stream =
             MediaStreamTrack::new("s".into(), name.into(), name.into(), kind, vec![encoding]);
         let track = Arc::new(TrackLocalStaticRTP::new(stream));
-        self.connection
+        let sender = self
+            .connection
             .add_track(track.clone() as Arc<dyn TrackLocal>)
             .await
             .unwrap();
-        self.tracks.push((track, ssrc));
+        let mime_type = mime_type.to_owned();
+        self.tracks.push(Sending {
+            track,
+            sender,
+            ssrc,
+            mime_type,
+        });
     }
 
-    pub async fn offer(&self) -> String {
+    pub(crate) async fn offer(&self) -> String {
         let offer = self.connection.create_offer(None).await.unwrap();
         self.connection.set_local_description(offer).await.unwrap();
         let mut gathered = self.gathered.clone();
@@ -334,7 +362,7 @@ impl Client {
         self.connection.local_description().await.unwrap().sdp
     }
 
-    pub async fn accept(&self, answer: &str) {
+    pub(crate) async fn accept(&self, answer: &str) {
         let answer = RTCSessionDescription::answer(answer.to_owned()).unwrap();
         self.connection
             .set_remote_description(answer)
@@ -342,7 +370,7 @@ impl Client {
             .unwrap();
     }
 
-    pub async fn connected(&self) {
+    pub(crate) async fn connected(&self) {
         let mut state = self.state.clone();
         let connected = state.wait_for(|state| *state == RTCPeerConnectionState::Connected);
         tokio::time::timeout(SOON, connected)
@@ -352,21 +380,19 @@ impl Client {
     }
 
     /// Sends a packet on track `index`.
-    pub async fn send(&self, index: usize, seq: u16, rtp_ts: u32, payload: &[u8]) {
-        let (track, ssrc) = &self.tracks[index];
-        let connection = self.connection.get_senders().await;
-        let parameters = connection[index].get_parameters().await.unwrap();
-        let codec = track.codec(*ssrc).await.unwrap();
+    pub(crate) async fn send(&self, index: usize, seq: u16, rtp_ts: u32, payload: &[u8]) {
+        let Sending {
+            track,
+            sender,
+            ssrc,
+            mime_type,
+        } = &self.tracks[index];
+        let parameters = sender.get_parameters().await.unwrap();
         let negotiated = parameters
             .rtp_parameters
             .codecs
             .iter()
-            .find(|known| {
-                known
-                    .rtp_codec
-                    .mime_type
-                    .eq_ignore_ascii_case(&codec.mime_type)
-            })
+            .find(|known| known.rtp_codec.mime_type.eq_ignore_ascii_case(mime_type))
             .unwrap();
         let header = rtc::rtp::Header {
             version: 2,
@@ -385,7 +411,7 @@ impl Client {
     }
 
     /// The next packet of `kind` that arrives.
-    pub async fn receive(&self, kind: RtpCodecKind) -> rtc::rtp::Packet {
+    pub(crate) async fn receive(&self, kind: RtpCodecKind) -> rtc::rtp::Packet {
         let start = Instant::now();
         loop {
             let next = self.packets.lock().try_recv();
@@ -410,7 +436,7 @@ impl Drop for Client {
 }
 
 /// One VP8 frame in one packet: descriptor without extension, then the frame header.
-pub fn vp8(keyframe: bool, width: u16, height: u16, filler: u8) -> Vec<u8> {
+pub(crate) fn vp8(keyframe: bool, width: u16, height: u16, filler: u8) -> Vec<u8> {
     let mut payload = vec![0x10];
     if keyframe {
         payload.extend([0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a]);
