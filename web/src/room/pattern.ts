@@ -60,8 +60,8 @@ function drawPattern(context: CanvasRenderingContext2D, name: string, seconds: n
   const turn = hue(name);
   const flash = seconds % 1 < BEEP_SECONDS;
   const background = context.createLinearGradient(0, 0, width, height);
-  background.addColorStop(0, `hsl(${turn} 45% ${flash ? 62 : 34}%)`);
-  background.addColorStop(1, `hsl(${(turn + 40) % 360} 50% ${flash ? 48 : 20}%)`);
+  background.addColorStop(0, `hsl(${turn} 45% ${flash ? 50 : 34}%)`);
+  background.addColorStop(1, `hsl(${(turn + 40) % 360} 50% ${flash ? 36 : 20}%)`);
   context.fillStyle = background;
   context.fillRect(0, 0, width, height);
   drawHand(context, seconds);

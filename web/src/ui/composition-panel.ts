@@ -109,7 +109,7 @@ export class CompositionPanel {
     const { composition } = this;
     const running = composition !== null && isRunning(composition.state);
     this.form.hidden = running;
-    if (this.start !== null) this.start.hidden = this.stage === null;
+    if (this.start !== null) this.start.disabled = this.stage === null;
     this.stopButton.hidden = !running || composition.state === 'STOPPING';
     this.state.dataset['state'] = composition?.state ?? 'NONE';
     setText(this.state, composition === null ? 'Not running' : stateWord(composition.state));

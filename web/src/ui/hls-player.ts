@@ -78,12 +78,15 @@ export class HlsPlayer {
     });
     hls.on(Library.Events.ERROR, (_event, data) => {
       if (!data.fatal || this.hls !== hls) return;
-      if (data.type === Library.ErrorTypes.MEDIA_ERROR && this.mediaErrors === 0) {
+      if (data.type === Library.ErrorTypes.NETWORK_ERROR) {
+        this.onStatus('Waiting for the playlist…');
+        this.after(() => hls.loadSource(url));
+      } else if (data.type === Library.ErrorTypes.MEDIA_ERROR && this.mediaErrors === 0) {
         this.mediaErrors += 1;
         hls.recoverMediaError();
-        return;
+      } else {
+        this.again(url);
       }
-      this.again(url);
     });
     hls.loadSource(url);
     hls.attachMedia(this.video);
@@ -104,9 +107,15 @@ export class HlsPlayer {
     this.hls?.destroy();
     this.hls = null;
     this.onStatus('Waiting for the playlist…');
+    this.after(() => void this.load(url));
+  }
+
+  /** Runs `action` a little later unless something else, or nothing, is played by then. */
+  private after(action: () => void): void {
+    const { url } = this;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      if (this.url === url) void this.load(url);
+      if (this.url === url) action();
     }, RETRY_MS);
   }
 }

@@ -4,41 +4,63 @@ import { byId, element } from './dom';
 
 const SHOWN_MAX = 3;
 
-type Kind = 'error' | 'info';
+interface Notice {
+  kind: 'error' | 'info';
+  message: string;
+}
 
-/** The notices area. One topic has one notice at a time. */
+/** The notices area. One topic has one notice at a time; what several topics say is shown once. */
 export class Notices {
   private readonly area = byId('notices', HTMLElement);
-  private readonly shown = new Map<string, HTMLElement>();
+  private readonly byTopic = new Map<string, Notice>();
 
   error(topic: string, error: unknown): void {
-    this.show(topic, 'error', sentence(error instanceof Error ? error.message : String(error)));
+    const message = sentence(error instanceof Error ? error.message : String(error));
+    this.set(topic, { kind: 'error', message });
   }
 
   info(topic: string, message: string): void {
-    this.show(topic, 'info', sentence(message));
+    this.set(topic, { kind: 'info', message: sentence(message) });
   }
 
   clear(topic: string): void {
-    this.shown.get(topic)?.remove();
-    this.shown.delete(topic);
+    if (this.byTopic.delete(topic)) this.render();
   }
 
-  private show(topic: string, kind: Kind, message: string): void {
-    const present = this.shown.get(topic);
-    if (present?.dataset['message'] === message) return;
-    this.clear(topic);
+  private set(topic: string, notice: Notice): void {
+    if (this.byTopic.get(topic)?.message === notice.message) return;
+    // Set anew, so that the newest is the last.
+    this.byTopic.delete(topic);
+    this.byTopic.set(topic, notice);
+    this.render();
+  }
+
+  /** Leaves what is shown already in place: it would be read aloud again. */
+  private render(): void {
+    const wanted = new Map([...this.byTopic.values()].map((notice) => [notice.message, notice]));
+    for (const message of [...wanted.keys()].slice(0, -SHOWN_MAX)) wanted.delete(message);
+    for (const child of [...this.area.children]) {
+      const message = child.querySelector('p')?.textContent ?? '';
+      if (!wanted.delete(message)) child.remove();
+    }
+    for (const notice of wanted.values()) this.area.append(this.draw(notice));
+  }
+
+  private draw({ kind, message }: Notice): HTMLElement {
     const close = element('button', 'close', '×');
     close.type = 'button';
     close.setAttribute('aria-label', 'Dismiss');
-    close.addEventListener('click', () => this.clear(topic));
     const notice = element('div', `notice ${kind}`, element('p', '', message), close);
-    notice.dataset['message'] = message;
-    notice.dataset['testid'] = `notice-${topic}`;
-    this.area.append(notice);
-    this.shown.set(topic, notice);
-    const oldest = this.shown.keys().next().value;
-    if (this.shown.size > SHOWN_MAX && oldest !== undefined) this.clear(oldest);
+    notice.dataset['testid'] = `notice-${kind}`;
+    close.addEventListener('click', () => this.dismiss(message));
+    return notice;
+  }
+
+  private dismiss(message: string): void {
+    for (const [topic, notice] of this.byTopic) {
+      if (notice.message === message) this.byTopic.delete(topic);
+    }
+    this.render();
   }
 }
 

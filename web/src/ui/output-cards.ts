@@ -12,7 +12,8 @@ export class LiveCard {
   private readonly card = byId('live', HTMLElement);
   private readonly status = byId('live-status', HTMLElement);
   private readonly link = byId('live-link', HTMLAnchorElement);
-  private readonly player = new HlsPlayer(byId('live-video', HTMLVideoElement), 'live', (text) => {
+  private readonly video = byId('live-video', HTMLVideoElement);
+  private readonly player = new HlsPlayer(this.video, 'live', (text) => {
     this.status.textContent = text;
   });
   private over = true;
@@ -25,10 +26,12 @@ export class LiveCard {
     const onAir = channel.state === 'ACTIVE' || channel.state === 'RECONNECTING';
     if (onAir) {
       this.over = false;
+      this.video.hidden = false;
       this.player.play(playbackUrl);
     } else if (channel.state === 'STOPPED' || channel.state === 'FAILED') {
       if (!this.over) this.player.stop('Off air');
       this.over = true;
+      this.video.hidden = true;
     }
   }
 

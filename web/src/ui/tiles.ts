@@ -5,6 +5,9 @@ import type { LinkState } from '../sdk';
 import type { Participant } from '../session/types';
 import { byId, element } from './dom';
 
+/** Looks at a tile, one second apart, without a new frame until the camera counts as off. */
+const DARK_AFTER_LOOKS = 2;
+
 const LINK_WORDS: Record<LinkState, string> = {
   connecting: 'Connecting…',
   connected: '',
@@ -18,8 +21,14 @@ export class Tile {
   private readonly video = document.createElement('video');
   private readonly badge = element('span', 'badge');
   private readonly link = element('span', 'link');
+  private framesSeen = 0;
+  private looksWithoutFrame = 0;
 
-  constructor(participant: Participant, stream: MediaStream, isSelf: boolean) {
+  constructor(
+    participant: Participant,
+    stream: MediaStream,
+    private readonly isSelf: boolean,
+  ) {
     const name = displayName(participant);
     this.video.autoplay = true;
     this.video.playsInline = true;
@@ -40,13 +49,24 @@ export class Tile {
   }
 
   update(participant: Participant): void {
-    this.root.dataset['video'] = String(participant.hasVideo);
+    const hasPicture = participant.hasVideo && !this.isDark();
+    this.root.dataset['video'] = String(hasPicture);
     this.root.classList.toggle('featured', participant.attributes['featured'] === 'true');
     const missing = [
       participant.hasAudio ? '' : 'no sound',
-      participant.hasVideo ? '' : 'no picture',
+      hasPicture ? '' : 'no picture',
     ];
     this.badge.textContent = missing.filter((word) => word !== '').join(', ');
+  }
+
+  /** Whether frames have stopped coming: the camera is off, although its track stays published. */
+  private isDark(): boolean {
+    // Pages in the background draw nothing, whatever comes.
+    if (document.visibilityState === 'hidden' || this.isSelf) return false;
+    const frames = this.video.getVideoPlaybackQuality().totalVideoFrames;
+    this.looksWithoutFrame = frames === this.framesSeen ? this.looksWithoutFrame + 1 : 0;
+    this.framesSeen = frames;
+    return frames > 0 && this.looksWithoutFrame >= DARK_AFTER_LOOKS;
   }
 
   setLink(state: LinkState): void {
