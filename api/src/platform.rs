@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use channel::{Channels, ChannelsConfig};
-use compositor::supervisor::WorkerProgram;
+use compositor::supervisor::{self, WorkerProgram};
 use compositor_core::error_chain::error_chain;
 use recorder::{ObjectStore, RecordingOutcome, StoreConfig};
 use stage_gateway::token::TokenIssuer;
@@ -52,7 +52,9 @@ pub struct Platform {
 
 impl fmt::Debug for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Platform").field("api", &self.api).finish_non_exhaustive()
+        f.debug_struct("Platform")
+            .field("api", &self.api)
+            .finish_non_exhaustive()
     }
 }
 
@@ -95,7 +97,10 @@ impl Platform {
         let objects = ObjectStore::connect(surroundings.recordings.clone()).await;
         let gateway = Gateway::start(GatewayConfig {
             listen: config.webrtc,
-            advertised: config.webrtc_advertised.clone().map(|advertised| advertised.ip),
+            advertised: config
+                .webrtc_advertised
+                .clone()
+                .map(|advertised| advertised.ip),
             journal_dir: folder.join(JOURNAL_FOLDER),
             token_key_file: folder.join(TOKEN_KEY_FILE),
             issuer: TokenIssuer {
@@ -130,7 +135,10 @@ impl Platform {
             store: store.clone(),
             worker,
             spool_root: spool_root.clone(),
-            rtmp_url: format!("rtmp://{}/app", crate::endpoints::reachable(channels.local_addr())),
+            rtmp_url: format!(
+                "rtmp://{}/app",
+                crate::endpoints::reachable(channels.local_addr())
+            ),
             clock,
             recording_clock,
         }));
@@ -148,7 +156,14 @@ impl Platform {
             backend: Arc::clone(&backend) as Arc<dyn Backend>,
             clock: WallClock::from_fn(move || clock.wall()),
         };
-        Ok(Self { api, page: backend, gateway, channels, compositions, clock })
+        Ok(Self {
+            api,
+            page: backend,
+            gateway,
+            channels,
+            compositions,
+            clock,
+        })
     }
 
     /// Where RTMP is taken.
@@ -183,7 +198,10 @@ impl Platform {
 }
 
 fn settings(config: &Config, surroundings: &Surroundings, rtmp: SocketAddr) -> Settings {
-    let host = surroundings.public_url.split_once("://").map_or("", |(_, rest)| rest);
+    let host = surroundings
+        .public_url
+        .split_once("://")
+        .map_or("", |(_, rest)| rest);
     let host = host.split(['/', ':']).next().unwrap_or_default();
     let access_keys = config.credentials.iter().map(|credential| AccessKey {
         id: credential.access_key_id.clone(),
@@ -212,20 +230,13 @@ fn worker_program(data_dir: &DataDir) -> std::io::Result<WorkerProgram> {
     })
 }
 
-/// Runs a worker without a job: it loads the plugins, writes their list and exits.
+/// Lets the first composition start at once, and tells early when none can.
 async fn warm_up(worker: WorkerProgram) {
-    let status = tokio::process::Command::new(&worker.executable)
-        .args(&worker.args)
-        .env_clear()
-        .envs(worker.environment)
-        .stdin(std::process::Stdio::null())
-        .stdout(std::process::Stdio::null())
-        .kill_on_drop(true)
-        .status()
-        .await;
-    match status {
+    match supervisor::warm_up(&worker).await {
         Ok(status) if status.success() => {}
-        Ok(status) => tracing::error!(%status, "a composition worker does not start: run `proscenium doctor`"),
+        Ok(status) => {
+            tracing::error!(%status, "a composition worker does not start: run `proscenium doctor`")
+        }
         Err(error) => tracing::error!(%error, "a composition worker cannot be spawned"),
     }
 }
@@ -235,20 +246,28 @@ async fn end_unfinished(store: &Store, clock: Clock) -> Result<(), StoreError> {
     for composition in store.unfinished_compositions().await? {
         let id = &composition.spec.id;
         tracing::warn!(composition = %id, "the server was killed while this composition ran");
-        store.update_composition(id, &ended_by_kill(&composition.progress, clock.wall())).await?;
+        store
+            .update_composition(id, &ended_by_kill(&composition.progress, clock.wall()))
+            .await?;
     }
     Ok(())
 }
 
 /// Seals and uploads what an earlier run left in the spool.
 async fn recover(spool_root: PathBuf, objects: ObjectStore) {
-    let outcome = RecordingOutcome::Failed { message: Some("InternalServerException".to_owned()) };
+    let outcome = RecordingOutcome::Failed {
+        message: Some("InternalServerException".to_owned()),
+    };
     match recorder::recover(&spool_root, &objects, outcome).await {
         Ok(recoveries) => {
             for recovery in recoveries {
                 match recovery {
-                    Ok(recovery) => tracing::info!(destination = %recovery.spec.destination, "recording is finished from its spool"),
-                    Err(error) => tracing::error!(error = %error_chain(&error), "a spool cannot be finished"),
+                    Ok(recovery) => {
+                        tracing::info!(destination = %recovery.spec.destination, "recording is finished from its spool")
+                    }
+                    Err(error) => {
+                        tracing::error!(error = %error_chain(&error), "a spool cannot be finished")
+                    }
                 }
             }
         }

@@ -143,6 +143,14 @@ pub fn supervise<J: StageJournal>(
     SupervisorHandle { stop }
 }
 
+/// Starts a worker without a job: it loads its plugins, which GStreamer remembers in its registry, and exits. The first
+/// composition then starts at once.
+pub async fn warm_up(program: &WorkerProgram) -> io::Result<ExitStatus> {
+    let (mut child, socket) = spawn(program)?;
+    drop(socket);
+    child.wait().await
+}
+
 struct Supervisor<J> {
     program: WorkerProgram,
     job: Job,

@@ -206,8 +206,9 @@ fn caps(width: u16, height: u16, fps: u32) -> gst::Caps {
 fn overlay(name: &str, height: u16) -> String {
     let name = name.replace('\\', "\\\\").replace('"', "\\\"");
     let name = name.replace('&', "&amp;").replace('<', "&lt;");
-    let pixels = height / 12;
-    let font = format!("font-desc=\"Sans Bold {pixels}px\" shaded-background=true");
+    let pixels = height / 16;
+    let font =
+        format!("font-desc=\"Sans Bold {pixels}px\" auto-resize=false shaded-background=true");
     format!(
         "textoverlay text=\"{name}\" halignment=left valignment=top {font} ! \
          timeoverlay halignment=center valignment=bottom {font}"
