@@ -187,3 +187,108 @@ fn limit_resources() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::{Bytes, BytesMut};
+    use compositor_core::id::CompositionId;
+    use compositor_core::journal::{JournalSeq, RecordBody};
+    use compositor_core::layout::{GridSpec, LayoutSpec, VideoAspectRatio};
+    use compositor_core::time::FrameRate;
+    use compositor_core::worker_protocol::EncoderSpec;
+
+    use super::*;
+
+    fn job() -> Job {
+        Job {
+            composition: CompositionId::new("c"),
+            start: MediaTime(0),
+            layout: LayoutSpec::Grid(GridSpec {
+                featured_participant_attribute: String::new(),
+                grid_gap: 2,
+                omit_stopped_video: false,
+                participant_order_attribute: String::new(),
+                video_aspect_ratio: VideoAspectRatio::Video,
+                video_fill_mode: None,
+            }),
+            encoders: vec![EncoderSpec {
+                width: 320,
+                height: 180,
+                fps: FrameRate::whole(30),
+                bitrate: 500_000,
+                keyframe_every: vec![60],
+                thumbnail_every: None,
+            }],
+            resume: None,
+        }
+    }
+
+    fn watermarks(count: u64) -> Bytes {
+        let mut bytes = BytesMut::new();
+        for seq in 0..count {
+            let mark = Record {
+                seq: JournalSeq(seq),
+                time: MediaTime(seq * 20_000_000),
+                body: RecordBody::Watermark,
+            };
+            mark.encode(&mut bytes);
+        }
+        bytes.freeze()
+    }
+
+    /// Runs a worker on one end of a socket pair; the other end is given `messages` and then closed for writing.
+    fn run_with(messages: &[ToWorker]) -> (Result<(), WorkerError>, Vec<FromWorker>) {
+        gstreamer::init().expect("GStreamer starts");
+        let (mut server, worker) = UnixStream::pair().expect("a socket pair");
+        let worker = thread::spawn(move || compose(worker));
+        for message in messages {
+            wire::write_blocking(&mut server, message).expect("it is taken");
+        }
+        server
+            .shutdown(std::net::Shutdown::Write)
+            .expect("it can be closed");
+        let mut said = Vec::new();
+        while let Ok(Some(message)) = wire::read_blocking(&mut server) {
+            said.push(message);
+        }
+        (worker.join().expect("it does not panic"), said)
+    }
+
+    #[test]
+    fn a_job_is_composed_to_its_stop_and_ended() {
+        let stop = MediaTime(1_000_000_000);
+        let (end, said) = run_with(&[
+            ToWorker::Job(job()),
+            ToWorker::Stop { at: stop },
+            ToWorker::Records(watermarks(70)),
+        ]);
+        end.expect("it ends well");
+        assert_eq!(said.last(), Some(&FromWorker::Ended));
+        let frames = said.iter().filter(|m| matches!(m, FromWorker::Video(_)));
+        assert_eq!(frames.count(), 30);
+        let used = said
+            .iter()
+            .any(|m| matches!(m, FromWorker::Stats(s) if s.cpu_ms > 0));
+        assert!(used, "CPU time is told");
+    }
+
+    #[test]
+    fn a_worker_whose_server_is_gone_leaves_without_an_end() {
+        let (end, said) = run_with(&[ToWorker::Job(job()), ToWorker::Records(watermarks(20))]);
+        end.expect("nothing failed");
+        assert!(!said.is_empty());
+        assert!(!said.contains(&FromWorker::Ended));
+    }
+
+    #[test]
+    fn nonsense_is_an_error_and_not_a_composition() {
+        let stop = ToWorker::Stop { at: MediaTime(0) };
+        assert!(matches!(run_with(&[stop]).0, Err(WorkerError::Job)));
+        let twice = [ToWorker::Job(job()), ToWorker::Job(job())];
+        assert!(matches!(run_with(&twice).0, Err(WorkerError::Job)));
+        let mut torn = watermarks(3);
+        torn.truncate(torn.len() - 1);
+        let torn = [ToWorker::Job(job()), ToWorker::Records(torn)];
+        assert!(matches!(run_with(&torn).0, Err(WorkerError::TornBatch)));
+    }
+}

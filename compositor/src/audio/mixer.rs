@@ -31,6 +31,8 @@ pub(crate) struct MixerState {
 #[derive(Debug)]
 pub(crate) struct Mixer {
     start: MediaTime,
+    /// Number of the sample at which this mix begins.
+    first: i64,
     /// Number of the next sample.
     position: i64,
     tracks: BTreeMap<TrackId, AudioTrack>,
@@ -47,9 +49,11 @@ impl Mixer {
             gain: 1.0,
             errors: Vec::new(),
         });
+        let first = (frame * AAC_FRAME_SAMPLES) as i64;
         Self {
             start,
-            position: (frame * AAC_FRAME_SAMPLES) as i64,
+            first,
+            position: first,
             tracks: BTreeMap::new(),
             inherited: state.errors.into_iter().collect(),
             limiter: Limiter::new(state.gain),
@@ -76,14 +80,14 @@ impl Mixer {
     pub(crate) fn push(&mut self, seq: JournalSeq, unit: AccessUnit) -> Result<(), CodecError> {
         let at = self.sample_at(unit.pts);
         if at + STALE < self.position {
-            self.counts.late += u64::from(self.tracks.contains_key(&unit.track));
+            self.counts.late += u64::from(at >= self.first);
             return Ok(());
         }
         let track = match self.tracks.entry(unit.track) {
             std::collections::btree_map::Entry::Occupied(known) => known.into_mut(),
             std::collections::btree_map::Entry::Vacant(new) => {
                 let offset = self.inherited.remove(&unit.track).unwrap_or_default();
-                new.insert(AudioTrack::new(self.position, offset)?)
+                new.insert(AudioTrack::new(self.first, self.position, offset)?)
             }
         };
         track.push(Packet {

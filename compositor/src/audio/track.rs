@@ -41,6 +41,7 @@ pub(crate) struct Counts {
 #[derive(Debug)]
 pub(super) struct AudioTrack {
     decoder: OpusDecoder,
+    first: i64,
     queue: VecDeque<Packet>,
     /// Where the packets of the last second stand in the journal.
     fed: VecDeque<(JournalSeq, i64)>,
@@ -52,9 +53,11 @@ pub(super) struct AudioTrack {
 }
 
 impl AudioTrack {
-    pub(super) fn new(base: i64, offset: i64) -> Result<Self, CodecError> {
+    /// A silent track from `base` on. What ends before `first` is for the decoder only.
+    pub(super) fn new(first: i64, base: i64, offset: i64) -> Result<Self, CodecError> {
         Ok(Self {
             decoder: OpusDecoder::new()?,
+            first,
             queue: VecDeque::new(),
             fed: VecDeque::new(),
             line: Line::new(base, offset),
@@ -108,10 +111,11 @@ impl AudioTrack {
             return;
         }
         counts.decoded += 1;
-        if !self.line.add(packet.at, &self.scratch) {
+        let end = packet.at + self.scratch.len() as i64;
+        if !self.line.add(packet.at, &self.scratch) && end > self.first {
             counts.late += 1;
         }
-        self.error = self.line.cursor() - (packet.at + self.scratch.len() as i64);
+        self.error = self.line.cursor() - end;
     }
 
     /// The oldest record that a successor must feed.

@@ -90,3 +90,70 @@ impl AacEncoder {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use compositor_core::limits::AAC_AUDIO_SPECIFIC_CONFIG;
+
+    use super::*;
+    use crate::codec::opus::stereo_sample;
+
+    /// Decodes frames with nothing skipped: sample i is the i-th that the decoder gives.
+    fn decoded(frames: &[(u64, Bytes)]) -> Vec<StereoSample> {
+        let caps = gst::Caps::builder("audio/mpeg")
+            .field("mpegversion", 4)
+            .field("stream-format", "raw")
+            .field("rate", 48_000)
+            .field("channels", 2)
+            .field(
+                "codec_data",
+                gst::Buffer::from_slice(AAC_AUDIO_SPECIFIC_CONFIG),
+            )
+            .build();
+        let decoder = Chain::new(
+            "avdec_aac ! audioconvert ! audio/x-raw,format=F32LE,layout=interleaved,channels=2",
+            &caps,
+        )
+        .expect("it is installed");
+        let mut out = Vec::new();
+        for (_, data) in frames {
+            decoder
+                .push(gst::Buffer::from_slice(data.clone()))
+                .expect("it decodes");
+            while let Some(sample) = decoder.answer() {
+                let buffer = sample.buffer().expect("it holds a buffer");
+                let map = buffer.map_readable().expect("it maps");
+                out.extend(map.chunks_exact(8).map(stereo_sample));
+            }
+        }
+        out
+    }
+
+    #[test]
+    fn aac_frame_n_starts_at_sample_n_times_1024() {
+        gst::init().expect("GStreamer starts");
+        const FRAMES: usize = 40;
+        // A chirp is like itself at one offset only.
+        let input: Vec<StereoSample> = (0..FRAMES * 1024)
+            .map(|i| {
+                let t = i as f32 / 48_000.0;
+                [(t * (300.0 + 2000.0 * t) * std::f32::consts::TAU).sin() * 0.5; 2]
+            })
+            .collect();
+        let mut encoder = AacEncoder::new(7).expect("it is installed");
+        let mut frames = Vec::new();
+        for chunk in input.chunks(1024) {
+            encoder.encode(chunk, &mut frames).expect("it encodes");
+        }
+        assert_eq!(frames[0].0, 7);
+        let output = decoded(&frames);
+        assert_eq!(output.len(), frames.len() * 1024);
+        let likeness = |lag: i64| -> f32 {
+            (4096..30_000_i64)
+                .map(|i| output[i as usize][0] * input[(i + lag) as usize][0])
+                .sum()
+        };
+        let best = (-3000..3000_i64).max_by(|a, b| likeness(*a).total_cmp(&likeness(*b)));
+        assert_eq!(best, Some(0));
+    }
+}

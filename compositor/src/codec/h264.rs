@@ -11,6 +11,12 @@ use super::chain::Chain;
 /// How much the bit rate may be overdrawn: the decoder's buffer, in milliseconds of the bit rate.
 const VBV_MS: u32 = 1000;
 
+/// One thread encodes this many pixels per second (720p30) with room to spare.
+const THREAD_PIXEL_RATE: f64 = 1280.0 * 720.0 * 30.0;
+
+/// Each thread makes a slice of its own, which costs quality.
+const THREADS_MAX: f64 = 4.0;
+
 /// One coded canvas.
 #[derive(Debug)]
 pub(crate) struct CodedPicture {
@@ -29,10 +35,15 @@ pub(crate) struct H264Encoder {
 impl H264Encoder {
     pub(crate) fn new(spec: &EncoderSpec) -> Result<Self, CodecError> {
         let (width, height, fps) = (spec.width, spec.height, spec.fps);
+        // By the job alone, so that any machine gives the same bytes.
+        let pixel_rate = f64::from(width) * f64::from(height) / fps.seconds(1);
+        let threads = (pixel_rate / THREAD_PIXEL_RATE)
+            .ceil()
+            .clamp(1.0, THREADS_MAX);
         let kbps = (spec.bitrate / 1000).max(1);
         // b-adapt, weightp and friends are decided by preset and tune; scenecut would add IDR pictures of its own.
         let description = format!(
-            "x264enc tune=zerolatency speed-preset=veryfast threads=1 bframes=0 byte-stream=true aud=false \
+            "x264enc tune=zerolatency speed-preset=veryfast threads={threads} bframes=0 byte-stream=true aud=false \
              bitrate={kbps} vbv-buf-capacity={VBV_MS} key-int-max=2147483647 \
              option-string=\"scenecut=0:open-gop=0:keyint=infinite\" ! \
              video/x-h264,stream-format=byte-stream,alignment=au,profile=high"

@@ -11,7 +11,6 @@ pub(crate) struct Plane<'a> {
     pub(crate) data: &'a [u8],
     pub(crate) stride: usize,
     pub(crate) width: usize,
-    pub(crate) height: usize,
 }
 
 impl<'a> Plane<'a> {
@@ -73,20 +72,12 @@ impl Picture {
     pub(crate) fn planes(&self) -> [Plane<'_>; 3] {
         let (width, height) = (self.width as usize, self.height as usize);
         match &self.data {
-            Data::Decoded(frame) => [0, 1, 2].map(|index| {
-                let (width, height) = if index == 0 {
-                    (width, height)
-                } else {
-                    (width.div_ceil(2), height.div_ceil(2))
-                };
-                Plane {
-                    data: frame
-                        .plane_data(index)
-                        .expect("I420 frames have three planes"),
-                    stride: frame.plane_stride()[index as usize] as usize,
-                    width,
-                    height,
-                }
+            Data::Decoded(frame) => [0, 1, 2].map(|index| Plane {
+                data: frame
+                    .plane_data(index)
+                    .expect("I420 frames have three planes"),
+                stride: frame.plane_stride()[index as usize] as usize,
+                width: if index == 0 { width } else { width.div_ceil(2) },
             }),
             Data::Own(data) => {
                 let (luma, chroma) = data.split_at(width * height);
@@ -95,7 +86,6 @@ impl Picture {
                     data,
                     stride: width / shrink,
                     width: width / shrink,
-                    height: height / shrink,
                 })
             }
         }

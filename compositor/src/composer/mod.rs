@@ -32,6 +32,10 @@ use crate::worker::WorkerError;
 /// Checkpoints come twice as often as promised.
 const CHECKPOINT_INTERVAL: Duration = Duration::from_millis(500);
 
+/// A picture may be off its frame by half a frame, but not more than this: at low frame rates too many would be decoded
+/// before their time.
+const OFF_MAX: Duration = Duration::from_millis(50);
+
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// One composition, from its job to its end. It reads no clock and does no IO.
@@ -218,7 +222,7 @@ impl Composer {
         due: MediaTime,
         out: &mut Vec<FromWorker>,
     ) -> Result<(), WorkerError> {
-        let half = self.job.encoders[index].fps.frame_time(1) / 2;
+        let half = (self.job.encoders[index].fps.frame_time(1) / 2).min(OFF_MAX);
         self.stage.advance(due, due.plus(half))?;
         let sends = self.videos[index].next_k >= self.videos[index].send_from;
         if sends {

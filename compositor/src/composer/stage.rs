@@ -25,8 +25,8 @@ const PICTURE_PATIENCE: Duration = Duration::from_secs(1);
 const UNPUBLISHED_KEEP: Duration = Duration::from_secs(10);
 
 /// Publishers above 1080p take part with their sound only; coded heights may be rounded up to whole macroblocks.
-const LONG_SIDE_MAX: u16 = 1920;
-const SHORT_SIDE_MAX: u16 = 1088;
+const LONG_SIDE_MAX: u32 = 1920;
+const SHORT_SIDE_MAX: u32 = 1088;
 
 /// Placeholders that are kept; a few per publisher and canvas.
 const PLACEHOLDERS_MAX: usize = 64;
@@ -287,7 +287,9 @@ fn see(
     };
     let picture = tracks
         .get_mut(&video.id)
-        .and_then(|track| track.picture_at(due, half));
+        .and_then(|track| track.picture_at(due, half))
+        // The roster may learn the size after the decoder.
+        .filter(|picture| !exceeds_1080p(picture.width(), picture.height()));
     // Who is away for a moment is shown as last seen.
     let has_video = if publisher.connected {
         !video.stopped
@@ -320,9 +322,13 @@ fn is_video(track: &Track) -> bool {
 
 fn is_too_large(publisher: &Publisher) -> bool {
     let layers = publisher.tracks.iter().flat_map(|track| &track.layers);
-    layers.into_iter().any(|size| {
-        size.width.max(size.height) > LONG_SIDE_MAX || size.width.min(size.height) > SHORT_SIDE_MAX
-    })
+    layers
+        .into_iter()
+        .any(|size| exceeds_1080p(size.width.into(), size.height.into()))
+}
+
+fn exceeds_1080p(width: u32, height: u32) -> bool {
+    width.max(height) > LONG_SIDE_MAX || width.min(height) > SHORT_SIDE_MAX
 }
 
 fn placeholder_of(

@@ -233,7 +233,6 @@ mod tests {
             data,
             stride: input.0,
             width: input.0,
-            height: input.1,
         };
         let mut out = vec![0; output.0 * output.1];
         PlaneScaler::new(region(input), region(output)).scale(
