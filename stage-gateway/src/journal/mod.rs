@@ -6,6 +6,8 @@
 //! The folder holds segment files (see [`segment`]). A batch is written with a watermark every 20 ms; data survives the
 //! death of the process as soon as it is written, and power loss once it was forced to the disk, at most a second later.
 
+mod config;
+mod event;
 pub mod index;
 pub mod limits;
 mod pending;
@@ -20,89 +22,25 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compositor_core::id::{CompositionId, Layer, TrackId};
+use compositor_core::id::CompositionId;
 use compositor_core::journal::{Gap, JournalSeq, RecordBody};
 use compositor_core::sink::JournalError;
 use compositor_core::time::MediaTime;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
 
+pub use config::JournalConfig;
+pub use event::{JournalEvent, JournalStats};
 pub use index::Recovered;
 pub use reader::Follower;
 
 use index::Index;
-use limits::{
-    BATCH_BYTES_MAX, DISK_BYTES_MAX, EVENTS_MAX, QUEUE_BYTES_MAX, SEGMENT_BYTES_MAX,
-    SEGMENT_SPAN_MAX,
-};
+use limits::{BATCH_BYTES_MAX, EVENTS_MAX};
 use pending::Pending;
 use writer::{Batch, Shared, WriterHandle};
 
 /// How often retention is decided when no checkpoint moves.
 const RETENTION_INTERVAL: Duration = Duration::from_secs(1);
-
-/// The sizes of a journal; the defaults are those of [`limits`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct JournalConfig {
-    /// A segment file is closed at this size.
-    pub segment_bytes_max: u64,
-    /// A segment file is closed when it spans this much of the stage clock.
-    pub segment_span_max: Duration,
-    /// All segment files together.
-    pub disk_bytes_max: u64,
-    /// Records that wait for the disk.
-    pub queue_bytes_max: usize,
-}
-
-impl Default for JournalConfig {
-    fn default() -> Self {
-        Self {
-            segment_bytes_max: SEGMENT_BYTES_MAX,
-            segment_span_max: SEGMENT_SPAN_MAX,
-            disk_bytes_max: DISK_BYTES_MAX,
-            queue_bytes_max: QUEUE_BYTES_MAX,
-        }
-    }
-}
-
-/// What the owner of a journal should know.
-#[derive(Debug)]
-pub enum JournalEvent {
-    /// The disk does not keep up: units were thrown away. Each layer continues with its next keyframe, so ask for one.
-    UnitsDropped {
-        /// How many units.
-        units: u64,
-        /// Their bytes.
-        bytes: u64,
-        /// Whose units.
-        layers: Vec<(TrackId, Layer)>,
-    },
-    /// The disk cap took records that were still wanted.
-    CapForced {
-        /// The oldest record that is left.
-        oldest: JournalSeq,
-        /// Whose checkpoints lie before it.
-        behind: Vec<CompositionId>,
-    },
-    /// Writing fails; it is tried again until it works.
-    WriteFailed {
-        /// Why.
-        error: io::Error,
-    },
-    /// Writing works again.
-    WriteRecovered,
-}
-
-/// Counters since the journal was opened.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct JournalStats {
-    /// Records handed to the writer.
-    pub records: u64,
-    /// Units thrown away because the disk did not keep up.
-    pub units_dropped: u64,
-    /// Their bytes.
-    pub bytes_dropped: u64,
-}
 
 /// The journal of one stage session.
 #[derive(Debug)]
