@@ -54,7 +54,10 @@ impl Backend for LiveBackend {
         reason: &str,
     ) -> Result<bool, BackendError> {
         tracing::info!(%stage, %participant, reason, "disconnecting a participant");
-        Ok(self.gateway.disconnect_participant(stage, participant).await)
+        Ok(self
+            .gateway
+            .disconnect_participant(stage, participant)
+            .await)
     }
 
     async fn stage_deleted(&self, stage: &StageId) {
@@ -70,7 +73,10 @@ impl Backend for LiveBackend {
         match self.objects.head_bucket(bucket).await {
             Ok(()) => Ok(true),
             Err(error) if error.fault == StoreFault::BucketNotFound => Ok(false),
-            Err(error) => Err(BackendError::new(format!("cannot look at bucket {bucket}"), error)),
+            Err(error) => Err(BackendError::new(
+                format!("cannot look at bucket {bucket}"),
+                error,
+            )),
         }
     }
 
@@ -88,7 +94,11 @@ impl Backend for LiveBackend {
     }
 
     async fn live_streams(&self) -> Vec<LiveStream> {
-        self.channels.streams().into_iter().map(live_stream).collect()
+        self.channels
+            .streams()
+            .into_iter()
+            .map(live_stream)
+            .collect()
     }
 
     async fn stop_stream(&self, channel: &ChannelId) -> Result<bool, BackendError> {
@@ -104,7 +114,10 @@ impl Backend for LiveBackend {
 impl PageBackend for LiveBackend {
     async fn publishing(&self, stage: &StageId) -> Vec<PublishingParticipant> {
         let publishers = self.gateway.publishers(stage).into_iter();
-        publishers.filter(|publisher| publisher.connected && !publisher.tracks.is_empty()).map(publishing).collect()
+        publishers
+            .filter(|publisher| publisher.connected && !publisher.tracks.is_empty())
+            .map(publishing)
+            .collect()
     }
 
     async fn ensure_bucket(&self, bucket: &str) -> Result<(), BackendError> {
@@ -117,7 +130,12 @@ impl PageBackend for LiveBackend {
 }
 
 fn publishing(publisher: Publisher) -> PublishingParticipant {
-    let has = |kind| publisher.tracks.iter().any(|track| track.codec.kind() == kind);
+    let has = |kind| {
+        publisher
+            .tracks
+            .iter()
+            .any(|track| track.codec.kind() == kind)
+    };
     PublishingParticipant {
         has_audio: has(MediaKind::Audio),
         has_video: has(MediaKind::Video),

@@ -56,23 +56,34 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     tokio::spawn(follow_signals(signals, trigger));
     let data_dir = DataDir::open(&config.data_dir)?;
     let s3 = bind_s3(&config, &data_dir).await?;
-    let recordings = store_config(&config, s3.as_ref()).expect("the embedded S3 is bound exactly when it is configured");
+    let recordings = store_config(&config, s3.as_ref())
+        .expect("the embedded S3 is bound exactly when it is configured");
     let s3_address = s3.as_ref().map(EmbeddedS3::address);
     // Listeners outlive the compositions: draining uploads to the one and is watched through the other.
     let (close, closed) = watch::channel(());
     let s3 = s3.map(|s3| tokio::spawn(s3.serve(closing(closed.clone()))));
     let (listener, http) = bind_http(config.http).await?;
     let public_url = public_url(&config, http);
-    let surroundings = Surroundings { public_url: public_url.to_string(), recordings };
+    let surroundings = Surroundings {
+        public_url: public_url.to_string(),
+        recordings,
+    };
     let platform = Platform::start(&config, &data_dir, clock, surroundings).await?;
-    let bound = Bound { http, rtmp: platform.rtmp_addr(), s3: s3_address, webrtc: platform.webrtc_addr() };
+    let bound = Bound {
+        http,
+        rtmp: platform.rtmp_addr(),
+        s3: s3_address,
+        webrtc: platform.webrtc_addr(),
+    };
     let endpoints = Endpoints::new(&config, bound);
     let router = platform.router(page_router(&config, http, &endpoints, &platform, clock));
     let http = tokio::spawn(http_server::serve_router(listener, router, closing(closed)));
     endpoints.write(&data_dir)?;
     println!("{}", endpoints.ready_line());
     end.begun().await;
-    platform.drain(end.deadline().unwrap_or_else(Instant::now)).await;
+    platform
+        .drain(end.deadline().unwrap_or_else(Instant::now))
+        .await;
     drop(close);
     // Each ends by itself soon after; a panic inside was logged where it happened.
     let _ = http.await;
@@ -126,7 +137,9 @@ fn page_router(
     let Some(guard) = guard else { return page };
     page.merge(session_api::router(SessionApi {
         state: platform.api.clone(),
-        principal: Principal { account: ACCOUNT.to_owned() },
+        principal: Principal {
+            account: ACCOUNT.to_owned(),
+        },
         backend: Arc::clone(&platform.page),
         guard,
         clock,

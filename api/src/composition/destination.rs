@@ -42,7 +42,10 @@ pub(super) struct Destination {
 
 enum Sink {
     Recording(Recording),
-    Broadcast { publisher: Publisher, reporter: Reporter },
+    Broadcast {
+        publisher: Publisher,
+        reporter: Reporter,
+    },
     /// Everything was handed over; the last report is on its way.
     Finished,
 }
@@ -57,17 +60,28 @@ impl Destination {
         attempt: u32,
         reports: &mpsc::Sender<Report>,
     ) -> Result<Self, OpenError> {
-        let reporter = Reporter { id: spec.id.clone(), reports: reports.clone() };
+        let reporter = Reporter {
+            id: spec.id.clone(),
+            reports: reports.clone(),
+        };
         let sink = match &spec.target {
             DestinationTarget::S3 { .. } => {
                 let recording = recording_spec(services, composition, spec);
-                let (recording, events) =
-                    Recording::start(recording, services.objects.clone(), services.recording_clock.clone()).await?;
+                let (recording, events) = Recording::start(
+                    recording,
+                    services.objects.clone(),
+                    services.recording_clock.clone(),
+                )
+                .await?;
                 tokio::spawn(reporter.follow_recording(events));
                 Sink::Recording(recording)
             }
             DestinationTarget::Channel { stream_key, .. } => {
-                let url = format!("{}/{}?priority={attempt}", services.rtmp_url, stream_key.expose());
+                let url = format!(
+                    "{}/{}?priority={attempt}",
+                    services.rtmp_url,
+                    stream_key.expose()
+                );
                 let video = VideoParams {
                     width: spec.video.width.into(),
                     height: spec.video.height.into(),
@@ -77,7 +91,10 @@ impl Destination {
                 let (event_tx, events) = mpsc::channel(BROADCAST_EVENTS_MAX);
                 let publisher = Publisher::start(&url, video, event_tx)?;
                 tokio::spawn(reporter.clone().follow_broadcast(events));
-                Sink::Broadcast { publisher, reporter }
+                Sink::Broadcast {
+                    publisher,
+                    reporter,
+                }
             }
         };
         Ok(Self { encoder, sink })
@@ -124,7 +141,10 @@ impl Destination {
         match std::mem::replace(&mut self.sink, Sink::Finished) {
             Sink::Recording(recording) => drop(recording.finish(RecordingOutcome::Ended).await),
             // Saying goodbye may take a while, and the others have something to finish, too.
-            Sink::Broadcast { publisher, reporter } => drop(tokio::spawn(async move {
+            Sink::Broadcast {
+                publisher,
+                reporter,
+            } => drop(tokio::spawn(async move {
                 publisher.finish().await;
                 reporter.report(DestinationReport::Ended).await;
             })),
@@ -136,9 +156,9 @@ impl Destination {
     pub(super) async fn close(self, outcome: DestinationOutcome) {
         let recording_outcome = match outcome {
             DestinationOutcome::Ended | DestinationOutcome::Abandoned => RecordingOutcome::Ended,
-            DestinationOutcome::Failed(error) => {
-                RecordingOutcome::Failed { message: Some(error.code().to_owned()) }
-            }
+            DestinationOutcome::Failed(error) => RecordingOutcome::Failed {
+                message: Some(error.code().to_owned()),
+            },
         };
         match self.sink {
             Sink::Recording(recording) => drop(recording.finish(recording_outcome).await),
@@ -148,8 +168,18 @@ impl Destination {
     }
 }
 
-fn recording_spec(services: &Services, composition: &CompositionSpec, spec: &DestinationSpec) -> RecordingSpec {
-    let DestinationTarget::S3 { bucket, prefix, thumbnails, .. } = &spec.target else {
+fn recording_spec(
+    services: &Services,
+    composition: &CompositionSpec,
+    spec: &DestinationSpec,
+) -> RecordingSpec {
+    let DestinationTarget::S3 {
+        bucket,
+        prefix,
+        thumbnails,
+        ..
+    } = &spec.target
+    else {
         unreachable!("called for recordings only");
     };
     RecordingSpec {
@@ -184,7 +214,13 @@ struct Reporter {
 impl Reporter {
     async fn report(&self, report: DestinationReport) {
         // A composition that has ended does not listen; the sink still has to be heard out.
-        let _ = self.reports.send(Report { id: self.id.clone(), report }).await;
+        let _ = self
+            .reports
+            .send(Report {
+                id: self.id.clone(),
+                report,
+            })
+            .await;
     }
 
     async fn follow_recording(self, mut events: mpsc::Receiver<RecordingEvent>) {
@@ -213,7 +249,11 @@ impl Reporter {
                     tracing::error!(%destination, error, "spool failed");
                     DestinationReport::Rejected(DestinationError::Internal)
                 }
-                RecordingEvent::Hole { kind, expected, got } => {
+                RecordingEvent::Hole {
+                    kind,
+                    expected,
+                    got,
+                } => {
                     tracing::error!(%destination, ?kind, expected, got, "units are missing");
                     continue;
                 }
@@ -236,7 +276,11 @@ impl Reporter {
                 }
                 PublisherEvent::Interrupted { error } => {
                     tracing::warn!(destination = %self.id, error = %error_chain(&error), "broadcast interrupted");
-                    if reached { DestinationReport::Interrupted } else { DestinationReport::ConnectFailed }
+                    if reached {
+                        DestinationReport::Interrupted
+                    } else {
+                        DestinationReport::ConnectFailed
+                    }
                 }
                 PublisherEvent::Refused { code } => {
                     tracing::error!(destination = %self.id, code, "broadcast refused");

@@ -82,8 +82,21 @@ pub(super) async fn drive(
     let plan = EncoderPlan::new(&spec);
     let machine = Composition::new(start, clock.monotonic(), clock.wall());
     let destinations = BTreeMap::new();
-    let mut driver = Driver { services, spec, plan, machine, destinations, reports, supervisor: None };
-    let mut wakers = Wakers { commands, reports: report_rx, worker: worker_rx, gateway };
+    let mut driver = Driver {
+        services,
+        spec,
+        plan,
+        machine,
+        destinations,
+        reports,
+        supervisor: None,
+    };
+    let mut wakers = Wakers {
+        commands,
+        reports: report_rx,
+        worker: worker_rx,
+        gateway,
+    };
     if driver.drain().await.is_break() || driver.begin(worker).await.is_break() {
         return;
     }
@@ -130,7 +143,12 @@ impl Driver {
             encoders: self.plan.encoders.clone(),
             resume: None,
         };
-        self.supervisor = Some(supervise(self.services.worker.clone(), job, journal, worker));
+        self.supervisor = Some(supervise(
+            self.services.worker.clone(),
+            job,
+            journal,
+            worker,
+        ));
         self.count_publishers().await
     }
 
@@ -140,7 +158,10 @@ impl Driver {
     }
 
     fn media_now(&self) -> MediaTime {
-        self.services.gateway.media_now(&self.spec.stage).unwrap_or_default()
+        self.services
+            .gateway
+            .media_now(&self.spec.stage)
+            .unwrap_or_default()
     }
 
     async fn react(&mut self, wake: Wake) -> ControlFlow<()> {
@@ -148,7 +169,9 @@ impl Driver {
             Wake::Command(Command::Stop) => self.input(Input::Stop).await,
             Wake::Command(Command::ServerStopping) => self.input(Input::ServerStopping).await,
             Wake::Command(Command::StageDeleted) => self.input(Input::StageDeleted).await,
-            Wake::Report(Report { id, report }) => self.input(Input::Destination { id, report }).await,
+            Wake::Report(Report { id, report }) => {
+                self.input(Input::Destination { id, report }).await
+            }
             Wake::Timeout => self.input(Input::Timeout).await,
             Wake::Worker(Some(event)) => self.worker_event(event).await,
             Wake::Worker(None) => ControlFlow::Continue(()),
@@ -170,9 +193,11 @@ impl Driver {
 
     async fn count_publishers(&mut self) -> ControlFlow<()> {
         let publishers = self.services.gateway.publishers(&self.spec.stage);
-        let publishing = |publisher: &&Publisher| publisher.connected && !publisher.tracks.is_empty();
+        let publishing =
+            |publisher: &&Publisher| publisher.connected && !publisher.tracks.is_empty();
         let count = publishers.iter().filter(publishing).count();
-        self.publishers(count, self.services.clock.monotonic()).await
+        self.publishers(count, self.services.clock.monotonic())
+            .await
     }
 
     async fn publishers(&mut self, count: usize, since: MonotonicTime) -> ControlFlow<()> {
@@ -190,13 +215,19 @@ impl Driver {
                 }
             }
             WorkerEvent::Thumbnail { encoder, k, jpeg } => {
-                for destination in self.destinations.values_mut().filter(|d| d.encoder() == encoder) {
+                for destination in self
+                    .destinations
+                    .values_mut()
+                    .filter(|d| d.encoder() == encoder)
+                {
                     destination.thumbnail(k, jpeg.clone()).await;
                 }
             }
             WorkerEvent::Spawned { pid } => tracing::info!(%composition, pid, "worker started"),
             WorkerEvent::Stats(stats) => tracing::debug!(%composition, ?stats, "worker"),
-            WorkerEvent::Died { cause } => tracing::warn!(%composition, cause, "worker died, a successor continues"),
+            WorkerEvent::Died { cause } => {
+                tracing::warn!(%composition, cause, "worker died, a successor continues")
+            }
             WorkerEvent::Ended => {
                 for destination in self.destinations.values_mut() {
                     destination.finish().await;
@@ -211,14 +242,21 @@ impl Driver {
     }
 
     async fn pass_video(&mut self, unit: VideoUnit) {
-        for destination in self.destinations.values_mut().filter(|d| d.encoder() == unit.encoder) {
-            destination.video(unit.k, unit.keyframe, unit.data.clone()).await;
+        for destination in self
+            .destinations
+            .values_mut()
+            .filter(|d| d.encoder() == unit.encoder)
+        {
+            destination
+                .video(unit.k, unit.keyframe, unit.data.clone())
+                .await;
         }
     }
 
     async fn input(&mut self, input: Input) -> ControlFlow<()> {
         let clock = self.services.clock;
-        self.machine.handle_input(clock.monotonic(), clock.wall(), input);
+        self.machine
+            .handle_input(clock.monotonic(), clock.wall(), input);
         self.drain().await
     }
 
@@ -228,7 +266,11 @@ impl Driver {
             match output {
                 Output::StateChanged(state) => {
                     let progress = progress(&state);
-                    let stored = self.services.store.update_composition(&self.spec.id, &progress).await;
+                    let stored = self
+                        .services
+                        .store
+                        .update_composition(&self.spec.id, &progress)
+                        .await;
                     if let Err(error) = stored {
                         tracing::error!(composition = %self.spec.id, error = %error_chain(&error), "state not stored");
                     }
@@ -258,11 +300,23 @@ impl Driver {
     }
 
     async fn open(&mut self, id: DestinationId, attempt: u32) {
-        let index = self.spec.destinations.iter().position(|destination| destination.id == id);
+        let index = self
+            .spec
+            .destinations
+            .iter()
+            .position(|destination| destination.id == id);
         let index = index.expect("the machine knows the spec's destinations only");
         let encoder = self.plan.encoder_of[index];
         let spec = &self.spec.destinations[index];
-        let opened = Destination::open(&self.services, &self.spec, spec, encoder, attempt, &self.reports).await;
+        let opened = Destination::open(
+            &self.services,
+            &self.spec,
+            spec,
+            encoder,
+            attempt,
+            &self.reports,
+        )
+        .await;
         match opened {
             Ok(destination) => drop(self.destinations.insert(id, destination)),
             Err(error) => {
@@ -289,7 +343,10 @@ impl Driver {
 }
 
 /// What the machine needs to know of a composition.
-pub(super) fn start_spec(spec: &CompositionSpec, retry_seed: u64) -> Result<StartSpec, crate::backend::BackendError> {
+pub(super) fn start_spec(
+    spec: &CompositionSpec,
+    retry_seed: u64,
+) -> Result<StartSpec, crate::backend::BackendError> {
     let destinations = spec.destinations.iter().map(|destination| {
         let kind = match destination.target {
             DestinationTarget::Channel { .. } => DestinationKind::Channel,
@@ -298,6 +355,9 @@ pub(super) fn start_spec(spec: &CompositionSpec, retry_seed: u64) -> Result<Star
         (destination.id.clone(), kind)
     });
     StartSpec::new(spec.id.clone(), destinations.collect(), retry_seed).map_err(|error| {
-        crate::backend::BackendError::new(format!("composition {} cannot be started", spec.id), error)
+        crate::backend::BackendError::new(
+            format!("composition {} cannot be started", spec.id),
+            error,
+        )
     })
 }

@@ -19,7 +19,10 @@ pub(super) struct EncoderPlan {
 impl EncoderPlan {
     pub(super) fn new(spec: &CompositionSpec) -> Self {
         let mut videos: Vec<VideoSpec> = Vec::new();
-        let mut plan = Self { encoders: Vec::new(), encoder_of: Vec::new() };
+        let mut plan = Self {
+            encoders: Vec::new(),
+            encoder_of: Vec::new(),
+        };
         for destination in &spec.destinations {
             let known = videos.iter().position(|video| *video == destination.video);
             let index = known.unwrap_or_else(|| {
@@ -38,10 +41,16 @@ impl EncoderPlan {
         if !encoder.keyframe_every.contains(&keyframe_every) {
             encoder.keyframe_every.push(keyframe_every);
         }
-        if let DestinationTarget::S3 { thumbnails: Some(thumbnails), .. } = &destination.target {
-            encoder.thumbnail_every = Some(encoder.fps.frames_in(thumbnails.interval_seconds).max(1));
+        if let DestinationTarget::S3 {
+            thumbnails: Some(thumbnails),
+            ..
+        } = &destination.target
+        {
+            encoder.thumbnail_every =
+                Some(encoder.fps.frames_in(thumbnails.interval_seconds).max(1));
         }
-        self.encoder_of.push(u8::try_from(index).expect("two destinations at most"));
+        self.encoder_of
+            .push(u8::try_from(index).expect("two destinations at most"));
     }
 }
 
@@ -49,7 +58,9 @@ impl EncoderPlan {
 pub(super) fn keyframe_every(destination: &DestinationSpec) -> u32 {
     let seconds = match &destination.target {
         DestinationTarget::Channel { .. } => BROADCAST_KEYFRAME_SECONDS,
-        DestinationTarget::S3 { segment_seconds, .. } => *segment_seconds,
+        DestinationTarget::S3 {
+            segment_seconds, ..
+        } => *segment_seconds,
     };
     destination.video.fps.frames_in(seconds).max(1)
 }
@@ -75,8 +86,15 @@ pub(super) mod tests {
     use crate::backend::{StreamKeyValue, ThumbnailSpec};
 
     /// A composition to a channel and to S3, each with its own encoder configuration.
-    pub(in crate::composition) fn spec(channel: VideoSpec, recording: VideoSpec) -> CompositionSpec {
-        let destination = |id: &str, video, target| DestinationSpec { id: DestinationId::new(id), video, target };
+    pub(in crate::composition) fn spec(
+        channel: VideoSpec,
+        recording: VideoSpec,
+    ) -> CompositionSpec {
+        let destination = |id: &str, video, target| DestinationSpec {
+            id: DestinationId::new(id),
+            video,
+            target,
+        };
         CompositionSpec {
             id: CompositionId::new("C"),
             arn: "arn:aws:ivs:us-east-1:123456789012:composition/C".into(),
@@ -92,23 +110,40 @@ pub(super) mod tests {
             }),
             started_at: WallTime(0),
             destinations: vec![
-                destination("D1", channel, DestinationTarget::Channel {
-                    channel: ChannelId::new("X"),
-                    channel_arn: "arn:aws:ivs:us-east-1:123456789012:channel/X".into(),
-                    stream_key: StreamKeyValue::new("sk_us-east-1_x_y"),
-                }),
-                destination("D2", recording, DestinationTarget::S3 {
-                    bucket: "b".into(),
-                    prefix: "S/C/D2/composite".into(),
-                    segment_seconds: 5,
-                    thumbnails: Some(ThumbnailSpec { interval_seconds: 60, sequential: true, latest: false }),
-                }),
+                destination(
+                    "D1",
+                    channel,
+                    DestinationTarget::Channel {
+                        channel: ChannelId::new("X"),
+                        channel_arn: "arn:aws:ivs:us-east-1:123456789012:channel/X".into(),
+                        stream_key: StreamKeyValue::new("sk_us-east-1_x_y"),
+                    },
+                ),
+                destination(
+                    "D2",
+                    recording,
+                    DestinationTarget::S3 {
+                        bucket: "b".into(),
+                        prefix: "S/C/D2/composite".into(),
+                        segment_seconds: 5,
+                        thumbnails: Some(ThumbnailSpec {
+                            interval_seconds: 60,
+                            sequential: true,
+                            latest: false,
+                        }),
+                    },
+                ),
             ],
         }
     }
 
     fn video(height: u16) -> VideoSpec {
-        VideoSpec { width: height / 9 * 16, height, fps: FrameRate::whole(30), bitrate: 2_500_000 }
+        VideoSpec {
+            width: height / 9 * 16,
+            height,
+            fps: FrameRate::whole(30),
+            bitrate: 2_500_000,
+        }
     }
 
     #[test]

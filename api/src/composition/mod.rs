@@ -50,7 +50,9 @@ pub struct Services {
 
 impl fmt::Debug for Services {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Services").field("rtmp_url", &self.rtmp_url).finish_non_exhaustive()
+        f.debug_struct("Services")
+            .field("rtmp_url", &self.rtmp_url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -76,14 +78,20 @@ struct Handle {
 impl Compositions {
     /// Nothing runs yet.
     pub fn new(services: Services) -> Self {
-        Self { services: Arc::new(services), running: Mutex::default() }
+        Self {
+            services: Arc::new(services),
+            running: Mutex::default(),
+        }
     }
 
     /// Starts a composition that the store holds in STARTING.
     pub fn start(&self, spec: CompositionSpec, retry_seed: u64) -> Result<(), BackendError> {
         let start = driver::start_spec(&spec, retry_seed)?;
         let (commands, command_rx) = mpsc::channel(COMMANDS_MAX);
-        let handle = Handle { stage: spec.stage.clone(), commands };
+        let handle = Handle {
+            stage: spec.stage.clone(),
+            commands,
+        };
         let services = Arc::clone(&self.services);
         let mut running = self.running.lock();
         running.reap();
@@ -106,7 +114,11 @@ impl Compositions {
     /// The stage is gone: its compositions fail.
     pub fn stage_deleted(&self, stage: &StageId) {
         let running = self.running.lock();
-        for handle in running.handles.values().filter(|handle| handle.stage == *stage) {
+        for handle in running
+            .handles
+            .values()
+            .filter(|handle| handle.stage == *stage)
+        {
             handle.tell(Command::StageDeleted);
         }
     }
@@ -115,12 +127,18 @@ impl Compositions {
     pub async fn drain(&self, deadline: Instant) {
         let mut tasks = {
             let mut running = self.running.lock();
-            running.handles.values().for_each(|handle| handle.tell(Command::ServerStopping));
+            running
+                .handles
+                .values()
+                .for_each(|handle| handle.tell(Command::ServerStopping));
             std::mem::take(&mut running.tasks)
         };
         let all = async { while tasks.join_next().await.is_some() {} };
         if tokio::time::timeout_at(deadline, all).await.is_err() {
-            tracing::warn!(left = tasks.len(), "compositions did not drain in time; they end at the next start");
+            tracing::warn!(
+                left = tasks.len(),
+                "compositions did not drain in time; they end at the next start"
+            );
         }
     }
 }

@@ -18,7 +18,11 @@ pub(super) fn progress(state: &PublicState) -> CompositionProgress {
             PublicCompositionState::Stopped => CompositionState::Stopped,
         },
         ended_at: state.end_time,
-        destinations: state.destinations.iter().map(destination_progress).collect(),
+        destinations: state
+            .destinations
+            .iter()
+            .map(destination_progress)
+            .collect(),
     }
 }
 
@@ -40,14 +44,17 @@ fn destination_progress(destination: &PublicDestination) -> DestinationProgress 
 
 /// What is left of a composition whose server was killed: whatever was not over has failed.
 pub fn ended_by_kill(progress: &CompositionProgress, now: WallTime) -> CompositionProgress {
-    let destinations = progress.destinations.iter().map(|destination| match destination.ended_at {
-        Some(_) => destination.clone(),
-        None => DestinationProgress {
-            state: DestinationState::Failed,
-            ended_at: Some(now),
-            ..destination.clone()
-        },
-    });
+    let destinations = progress
+        .destinations
+        .iter()
+        .map(|destination| match destination.ended_at {
+            Some(_) => destination.clone(),
+            None => DestinationProgress {
+                state: DestinationState::Failed,
+                ended_at: Some(now),
+                ..destination.clone()
+            },
+        });
     CompositionProgress {
         state: CompositionState::Failed,
         ended_at: Some(now),

@@ -90,18 +90,37 @@ impl PublishArgs {
         };
         let picture = match &self.file {
             Some(file) => Picture::File(file.clone()),
-            None => Picture::Pattern(PatternSpec { name: self.name.clone(), color, tone_hz: self.tone }),
+            None => Picture::Pattern(PatternSpec {
+                name: self.name.clone(),
+                color,
+                tone_hz: self.tone,
+            }),
         };
-        let video = (!self.no_video).then_some(VideoSpec { codec, fps: self.fps, layers });
-        Ok(SourceSpec { picture, video, audio: !self.no_audio })
+        let video = (!self.no_video).then_some(VideoSpec {
+            codec,
+            fps: self.fps,
+            layers,
+        });
+        Ok(SourceSpec {
+            picture,
+            video,
+            audio: !self.no_audio,
+        })
     }
 }
 
 fn parse_size(text: &str) -> Result<(u16, u16), String> {
     let rule = || format!("--size {text}: two even numbers from 64 to 1920 such as 1280x720");
     let (width, height) = text.split_once('x').ok_or_else(rule)?;
-    let side = |side: &str| side.parse().ok().filter(|s| (64..=1920).contains(s) && s % 2 == 0);
-    Ok((side(width).ok_or_else(rule)?, side(height).ok_or_else(rule)?))
+    let side = |side: &str| {
+        side.parse()
+            .ok()
+            .filter(|s| (64..=1920).contains(s) && s % 2 == 0)
+    };
+    Ok((
+        side(width).ok_or_else(rule)?,
+        side(height).ok_or_else(rule)?,
+    ))
 }
 
 fn parse_color(text: &str) -> Result<[u8; 3], String> {

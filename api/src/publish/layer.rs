@@ -46,7 +46,11 @@ pub(super) struct LayerSender {
 }
 
 impl LayerSender {
-    pub(super) fn new(track: Arc<TrackLocalStaticRTP>, negotiated: Negotiated, payload: Payload) -> Self {
+    pub(super) fn new(
+        track: Arc<TrackLocalStaticRTP>,
+        negotiated: Negotiated,
+        payload: Payload,
+    ) -> Self {
         let (payloader, clock_rate): (Box<dyn Payloader>, u32) = match payload {
             Payload::H264 => (Box::<H264Payloader>::default(), 90_000),
             Payload::Vp8 => {
@@ -70,7 +74,9 @@ impl LayerSender {
     pub(super) async fn send(&mut self, unit: &SourceUnit) -> Result<(), PeerError> {
         let payloads = self.payloader.payload(PAYLOAD_BYTES_MAX, &unit.data);
         let payloads = payloads.map_err(PeerError::new("packetize a coded unit"))?;
-        let timestamp = self.first_timestamp.wrapping_add(ticks(unit.pts, self.clock_rate));
+        let timestamp = self
+            .first_timestamp
+            .wrapping_add(ticks(unit.pts, self.clock_rate));
         let last = payloads.len().saturating_sub(1);
         for (index, payload) in payloads.into_iter().enumerate() {
             let mut header = rtp::Header {
@@ -83,7 +89,9 @@ impl LayerSender {
                 ..Default::default()
             };
             for (id, value) in &self.negotiated.extensions {
-                header.set_extension(*id, value.clone()).map_err(PeerError::new("set an RTP header extension"))?;
+                header
+                    .set_extension(*id, value.clone())
+                    .map_err(PeerError::new("set an RTP header extension"))?;
             }
             self.sequence_number = self.sequence_number.wrapping_add(1);
             let written = self.track.write_rtp(rtp::Packet { header, payload }).await;

@@ -57,7 +57,10 @@ pub async fn run(args: PublishArgs) -> Result<(), PublishError> {
     let (session, answer) = WhipSession::create(&args.whip, &args.token, &offer).await?;
     let outcome = async {
         let mut senders = peer.connect(&answer, &mut events, CONNECT_TIMEOUT).await?;
-        println!("PUBLISHING {}", serde_json::json!({ "resource": session.resource() }));
+        println!(
+            "PUBLISHING {}",
+            serde_json::json!({ "resource": session.resource() })
+        );
         send(spec, &mut senders, &mut events, args.seconds).await
     }
     .await;
@@ -120,7 +123,9 @@ fn make(
         while let Ok(media) = requested.try_recv() {
             source.request_keyframe(media);
         }
-        let Some(unit) = source.next_unit()? else { return Ok(()) };
+        let Some(unit) = source.next_unit()? else {
+            return Ok(());
+        };
         if units.blocking_send(unit).is_err() {
             return Ok(());
         }

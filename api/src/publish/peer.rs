@@ -52,8 +52,13 @@ pub struct PeerError {
 }
 
 impl PeerError {
-    pub(super) fn new<E: std::error::Error + Send + Sync + 'static>(what: &'static str) -> impl Fn(E) -> Self {
-        move |source| Self { what, source: Box::new(source) }
+    pub(super) fn new<E: std::error::Error + Send + Sync + 'static>(
+        what: &'static str,
+    ) -> impl Fn(E) -> Self {
+        move |source| Self {
+            what,
+            source: Box::new(source),
+        }
     }
 }
 
@@ -79,7 +84,9 @@ struct PeerStream {
 
 impl Peer {
     /// A connection with one track per kind in `spec`; nothing is on the wire yet.
-    pub(super) async fn new(spec: &SourceSpec) -> Result<(Self, mpsc::Receiver<PeerEvent>), PeerError> {
+    pub(super) async fn new(
+        spec: &SourceSpec,
+    ) -> Result<(Self, mpsc::Receiver<PeerEvent>), PeerError> {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let gathered = Arc::new(Notify::new());
         let plans = plans(spec);
@@ -91,7 +98,10 @@ impl Peer {
             .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
             .with_include_loopback_candidate(true)
             .build();
-        let handler = Handler { gathered: Arc::clone(&gathered), events };
+        let handler = Handler {
+            gathered: Arc::clone(&gathered),
+            events,
+        };
         let connection = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
             .with_media_engine(engine)
@@ -106,19 +116,40 @@ impl Peer {
         let mut tracks = Vec::new();
         for plan in plans {
             let track = Arc::new(TrackLocalStaticRTP::new(plan.media_stream_track()));
-            let sender = connection.add_track(Arc::clone(&track) as Arc<dyn TrackLocal>).await;
+            let sender = connection
+                .add_track(Arc::clone(&track) as Arc<dyn TrackLocal>)
+                .await;
             let sender = sender.map_err(PeerError::new("add a track"))?;
-            tracks.push(PeerTrack { track, sender, payload: plan.payload, streams: plan.streams });
+            tracks.push(PeerTrack {
+                track,
+                sender,
+                payload: plan.payload,
+                streams: plan.streams,
+            });
         }
-        Ok((Self { connection, gathered, tracks }, received))
+        Ok((
+            Self {
+                connection,
+                gathered,
+                tracks,
+            },
+            received,
+        ))
     }
 
     /// The SDP offer with all candidates.
     pub(super) async fn offer(&self) -> Result<String, PeerError> {
-        let offer = self.connection.create_offer(None).await.map_err(PeerError::new("make an offer"))?;
+        let offer = self
+            .connection
+            .create_offer(None)
+            .await
+            .map_err(PeerError::new("make an offer"))?;
         let set = self.connection.set_local_description(offer).await;
         set.map_err(PeerError::new("set the local description"))?;
-        if tokio::time::timeout(GATHERING_TIMEOUT, self.gathered.notified()).await.is_err() {
+        if tokio::time::timeout(GATHERING_TIMEOUT, self.gathered.notified())
+            .await
+            .is_err()
+        {
             tracing::warn!("candidate gathering is slow; offering what there is");
         }
         let local = self.connection.local_description().await;
@@ -140,7 +171,9 @@ impl Peer {
             while let Some(event) = events.recv().await {
                 match event {
                     PeerEvent::Connected => return Ok(()),
-                    PeerEvent::Disconnected(why) => return Err(super::PublishError::Disconnected(why)),
+                    PeerEvent::Disconnected(why) => {
+                        return Err(super::PublishError::Disconnected(why));
+                    }
                     PeerEvent::KeyframeWanted(_) => {}
                 }
             }
@@ -163,7 +196,9 @@ impl Peer {
         let mut senders = HashMap::new();
         for (index, track) in self.tracks.iter().enumerate() {
             let parameters = track.sender.get_parameters().await;
-            let parameters = parameters.map_err(PeerError::new("read what was negotiated"))?.rtp_parameters;
+            let parameters = parameters
+                .map_err(PeerError::new("read what was negotiated"))?
+                .rtp_parameters;
             let Some(codec) = parameters.codecs.first() else {
                 continue;
             };
@@ -181,7 +216,11 @@ impl Peer {
                     };
                     extensions.extend(value.map(|value| (extension.id as u8, value)));
                 }
-                let negotiated = Negotiated { ssrc: stream.ssrc, payload_type: codec.payload_type, extensions };
+                let negotiated = Negotiated {
+                    ssrc: stream.ssrc,
+                    payload_type: codec.payload_type,
+                    extensions,
+                };
                 let sender = LayerSender::new(Arc::clone(&track.track), negotiated, track.payload);
                 senders.insert(stream.media, sender);
             }
@@ -211,7 +250,11 @@ fn plans(spec: &SourceSpec) -> Vec<TrackPlan> {
         },
         payload_type: 111,
         payload: Payload::Opus,
-        streams: vec![PeerStream { media: SourceMedia::Audio, ssrc: rand::random(), rid: String::new() }],
+        streams: vec![PeerStream {
+            media: SourceMedia::Audio,
+            ssrc: rand::random(),
+            rid: String::new(),
+        }],
     });
     let video = spec.video.as_ref().map(|video| {
         let (mime, format, payload_type, payload) = match video.codec {
@@ -249,7 +292,10 @@ fn plans(spec: &SourceSpec) -> Vec<TrackPlan> {
 
 fn feedback() -> Vec<RTCPFeedback> {
     [("ccm", "fir"), ("nack", ""), ("nack", "pli")]
-        .map(|(typ, parameter)| RTCPFeedback { typ: typ.to_owned(), parameter: parameter.to_owned() })
+        .map(|(typ, parameter)| RTCPFeedback {
+            typ: typ.to_owned(),
+            parameter: parameter.to_owned(),
+        })
         .to_vec()
 }
 
@@ -279,10 +325,17 @@ impl TrackPlan {
 fn media_engine(plans: &[TrackPlan]) -> Result<MediaEngine, PeerError> {
     let mut engine = MediaEngine::default();
     for plan in plans {
-        let codec = RTCRtpCodecParameters { rtp_codec: plan.codec.clone(), payload_type: plan.payload_type };
-        engine.register_codec(codec, plan.kind).map_err(PeerError::new("register a codec"))?;
+        let codec = RTCRtpCodecParameters {
+            rtp_codec: plan.codec.clone(),
+            payload_type: plan.payload_type,
+        };
+        engine
+            .register_codec(codec, plan.kind)
+            .map_err(PeerError::new("register a codec"))?;
         for uri in [MID_URI, RID_URI] {
-            let extension = RTCRtpHeaderExtensionCapability { uri: uri.to_owned() };
+            let extension = RTCRtpHeaderExtensionCapability {
+                uri: uri.to_owned(),
+            };
             engine
                 .register_header_extension(extension, plan.kind, None)
                 .map_err(PeerError::new("register a header extension"))?;

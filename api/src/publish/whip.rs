@@ -49,17 +49,29 @@ pub(super) struct WhipSession {
 
 impl WhipSession {
     /// Posts the offer; the answer comes back with the session.
-    pub(super) async fn create(url: &str, token: &str, offer: &str) -> Result<(Self, String), WhipError> {
+    pub(super) async fn create(
+        url: &str,
+        token: &str,
+        offer: &str,
+    ) -> Result<(Self, String), WhipError> {
         let response = request(Method::POST, url, token, offer).await?;
         let location = response.headers().get(header::LOCATION);
-        let location = location.and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let location = location
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned);
         let (Some(location), Ok(answer)) =
             (location, String::from_utf8(response.into_body().to_vec()))
         else {
             return Err(WhipError::NoSession(url.to_owned()));
         };
         let resource = absolute(url, &location)?;
-        Ok((Self { resource, token: token.to_owned() }, answer))
+        Ok((
+            Self {
+                resource,
+                token: token.to_owned(),
+            },
+            answer,
+        ))
     }
 
     /// The session's URL.
@@ -69,7 +81,9 @@ impl WhipSession {
 
     /// Ends the session.
     pub(super) async fn delete(&self) -> Result<(), WhipError> {
-        request(Method::DELETE, &self.resource, &self.token, "").await.map(drop)
+        request(Method::DELETE, &self.resource, &self.token, "")
+            .await
+            .map(drop)
     }
 }
 
@@ -86,7 +100,10 @@ fn host_of(url: &str) -> Result<(String, String), WhipError> {
     let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http"));
     let authority = authority.ok_or_else(|| WhipError::Url(url.to_owned()))?;
     let port = authority.port_u16().unwrap_or(80);
-    Ok((authority.to_string(), format!("{}:{port}", authority.host())))
+    Ok((
+        authority.to_string(),
+        format!("{}:{port}", authority.host()),
+    ))
 }
 
 async fn request(
@@ -96,14 +113,24 @@ async fn request(
     body: &str,
 ) -> Result<Response<Bytes>, WhipError> {
     let exchange = tokio::time::timeout(REQUEST_TIMEOUT, exchange(method, url, token, body));
-    let unreachable = |source| WhipError::Unreachable { url: url.to_owned(), source };
+    let unreachable = |source| WhipError::Unreachable {
+        url: url.to_owned(),
+        source,
+    };
     let (host, _) = host_of(url)?;
-    let response = exchange.await.map_err(|e| unreachable(e.into()))?.map_err(unreachable)?;
+    let response = exchange
+        .await
+        .map_err(|e| unreachable(e.into()))?
+        .map_err(unreachable)?;
     if response.status().is_success() {
         return Ok(response);
     }
     let body = String::from_utf8_lossy(response.body()).into_owned();
-    Err(WhipError::Refused { url: format!("http://{host}"), status: response.status(), body })
+    Err(WhipError::Refused {
+        url: format!("http://{host}"),
+        status: response.status(),
+        body,
+    })
 }
 
 async fn exchange(
@@ -115,7 +142,8 @@ async fn exchange(
     let (host, address) = host_of(url)?;
     let uri: Uri = url.parse()?;
     let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let request = Request::builder()
         .method(method)
@@ -125,6 +153,9 @@ async fn exchange(
         .header(header::CONTENT_TYPE, "application/sdp")
         .body(Full::new(Bytes::from(body.to_owned())))?;
     let (parts, body) = sender.send_request(request).await?.into_parts();
-    let body = Limited::new(body, BODY_BYTES_MAX).collect().await?.to_bytes();
+    let body = Limited::new(body, BODY_BYTES_MAX)
+        .collect()
+        .await?
+        .to_bytes();
     Ok(Response::from_parts(parts, body))
 }

@@ -49,7 +49,7 @@
 //! GET  /session/compositions/{compositionId}
 //!   200 {"composition":COMPOSITION}
 //! POST /session/compositions/{compositionId}/stop     {}
-//!   200 {"composition":COMPOSITION}        (STOPPING; poll until STOPPED or FAILED)
+//!   200 {"composition":COMPOSITION}        (it may still say ACTIVE; poll until STOPPED or FAILED)
 //! ```
 //!
 //! LAYOUT is the `LayoutConfiguration` of the IVS Real-Time API as it stands, e.g.

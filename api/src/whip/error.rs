@@ -23,7 +23,11 @@ pub(super) struct WhipError {
 
 impl WhipError {
     fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into() }
+        Self {
+            status,
+            code,
+            message: message.into(),
+        }
     }
 
     pub(super) fn no_token() -> Self {
@@ -32,16 +36,28 @@ impl WhipError {
     }
 
     pub(super) fn stage_gone(stage: &StageId) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "StageNotFound", format!("stage {stage} does not exist"))
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "StageNotFound",
+            format!("stage {stage} does not exist"),
+        )
     }
 
     pub(super) fn content_type(given: &str, wanted: &str) -> Self {
         let message = format!("Content-Type is {given:?}, it must be {wanted}");
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UnsupportedMediaType", message)
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "UnsupportedMediaType",
+            message,
+        )
     }
 
     pub(super) fn not_text() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "MalformedSdp", "the body is not UTF-8 text")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "MalformedSdp",
+            "the body is not UTF-8 text",
+        )
     }
 
     pub(super) fn method_not_allowed() -> Self {
@@ -50,7 +66,11 @@ impl WhipError {
     }
 
     pub(super) fn internal() -> Self {
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", "internal error")
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "InternalError",
+            "internal error",
+        )
     }
 }
 
@@ -62,7 +82,9 @@ impl From<TokenError> for WhipError {
             TokenError::Expired { .. } => (StatusCode::UNAUTHORIZED, "ExpiredToken"),
             TokenError::ForeignStage { .. } => (StatusCode::UNAUTHORIZED, "ForeignToken"),
             TokenError::Revoked { .. } => (StatusCode::UNAUTHORIZED, "RevokedToken"),
-            TokenError::MissingCapability { .. } => (StatusCode::FORBIDDEN, "InsufficientCapabilities"),
+            TokenError::MissingCapability { .. } => {
+                (StatusCode::FORBIDDEN, "InsufficientCapabilities")
+            }
         };
         Self::new(status, code, error.to_string())
     }
@@ -74,7 +96,9 @@ impl From<OfferError> for WhipError {
             OfferError::Token(token) => return token.clone().into(),
             OfferError::Malformed { .. } => (StatusCode::BAD_REQUEST, "MalformedSdp"),
             OfferError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "OfferTooLarge"),
-            OfferError::Unacceptable { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "UnacceptableOffer"),
+            OfferError::Unacceptable { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "UnacceptableOffer")
+            }
             OfferError::StageFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "StageFull"),
             OfferError::ServerFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "ServerFull"),
             OfferError::PublisherNotFound { .. } => (StatusCode::NOT_FOUND, "PublisherNotFound"),
@@ -92,10 +116,16 @@ impl From<ResourceError> for WhipError {
         let (status, code) = match &error {
             ResourceError::NotFound { .. } => (StatusCode::NOT_FOUND, "SessionNotFound"),
             ResourceError::NotOwner { .. } => (StatusCode::FORBIDDEN, "NotOwner"),
-            ResourceError::PreconditionRequired => (StatusCode::PRECONDITION_REQUIRED, "PreconditionRequired"),
-            ResourceError::PreconditionFailed { .. } => (StatusCode::PRECONDITION_FAILED, "PreconditionFailed"),
+            ResourceError::PreconditionRequired => {
+                (StatusCode::PRECONDITION_REQUIRED, "PreconditionRequired")
+            }
+            ResourceError::PreconditionFailed { .. } => {
+                (StatusCode::PRECONDITION_FAILED, "PreconditionFailed")
+            }
             ResourceError::Malformed { .. } => (StatusCode::BAD_REQUEST, "MalformedSdp"),
-            ResourceError::Unprocessable { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "UnacceptableFragment"),
+            ResourceError::Unprocessable { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "UnacceptableFragment")
+            }
         };
         Self::new(status, code, error.to_string())
     }

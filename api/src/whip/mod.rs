@@ -43,15 +43,25 @@ pub struct WhipState {
 pub fn router(state: WhipState) -> Router {
     Router::new()
         .route("/whip", post(publish).options(preflight))
-        .route("/whip/subscribe/{participant}", post(subscribe).options(preflight))
-        .route("/whip/session/{resource}", patch(trickle).delete(end).options(preflight))
+        .route(
+            "/whip/subscribe/{participant}",
+            post(subscribe).options(preflight),
+        )
+        .route(
+            "/whip/session/{resource}",
+            patch(trickle).delete(end).options(preflight),
+        )
         .method_not_allowed_fallback(|| async { WhipError::method_not_allowed() })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(any_origin))
         .with_state(state)
 }
 
-async fn publish(State(state): State<WhipState>, headers: HeaderMap, offer: Bytes) -> Result<Response, WhipError> {
+async fn publish(
+    State(state): State<WhipState>,
+    headers: HeaderMap,
+    offer: Bytes,
+) -> Result<Response, WhipError> {
     let grant = state.grant(&headers).await?;
     let offer = sdp_text(&headers, SDP, &offer)?;
     let answer = state.gateway.publish(&grant, offer).await?;
@@ -66,7 +76,10 @@ async fn subscribe(
 ) -> Result<Response, WhipError> {
     let grant = state.grant(&headers).await?;
     let offer = sdp_text(&headers, SDP, &offer)?;
-    let answer = state.gateway.subscribe(&grant, &ParticipantId::new(publisher), offer).await?;
+    let answer = state
+        .gateway
+        .subscribe(&grant, &ParticipantId::new(publisher), offer)
+        .await?;
     created(answer)
 }
 
@@ -78,14 +91,25 @@ async fn trickle(
 ) -> Result<Response, WhipError> {
     let grant = state.grant(&headers).await?;
     let fragment = sdp_text(&headers, SDP_FRAGMENT, &fragment)?;
-    let if_match = headers.get(header::IF_MATCH).and_then(|value| value.to_str().ok());
-    Ok(match state.gateway.patch(&grant, &resource, if_match, fragment).await? {
-        PatchAnswer::Trickled => StatusCode::NO_CONTENT.into_response(),
-        PatchAnswer::Restarted { etag, fragment } => {
-            let headers = [(header::CONTENT_TYPE, SDP_FRAGMENT.to_owned()), (header::ETAG, etag)];
-            (StatusCode::OK, headers, fragment).into_response()
-        }
-    })
+    let if_match = headers
+        .get(header::IF_MATCH)
+        .and_then(|value| value.to_str().ok());
+    Ok(
+        match state
+            .gateway
+            .patch(&grant, &resource, if_match, fragment)
+            .await?
+        {
+            PatchAnswer::Trickled => StatusCode::NO_CONTENT.into_response(),
+            PatchAnswer::Restarted { etag, fragment } => {
+                let headers = [
+                    (header::CONTENT_TYPE, SDP_FRAGMENT.to_owned()),
+                    (header::ETAG, etag),
+                ];
+                (StatusCode::OK, headers, fragment).into_response()
+            }
+        },
+    )
 }
 
 async fn end(
@@ -100,8 +124,14 @@ async fn end(
 
 async fn preflight() -> impl IntoResponse {
     let headers = [
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, PATCH, DELETE, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "authorization, content-type, if-match"),
+        (
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            "POST, PATCH, DELETE, OPTIONS",
+        ),
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "authorization, content-type, if-match",
+        ),
         (header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS),
         (HeaderName::from_static("accept-post"), SDP),
     ];
@@ -112,10 +142,15 @@ async fn preflight() -> impl IntoResponse {
 async fn any_origin(request: axum::extract::Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_ORIGIN,
+        HeaderValue::from_static("*"),
+    );
     headers.insert(
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
-        HeaderValue::from_static("location, etag, link, accept-patch, retry-after, www-authenticate"),
+        HeaderValue::from_static(
+            "location, etag, link, accept-patch, retry-after, www-authenticate",
+        ),
     );
     response
 }
@@ -123,9 +158,12 @@ async fn any_origin(request: axum::extract::Request, next: Next) -> Response {
 impl WhipState {
     /// The bearer token's rights, on a stage that exists.
     async fn grant(&self, headers: &HeaderMap) -> Result<Grant, WhipError> {
-        let authorization = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let (scheme, token) =
-            authorization.and_then(|value| value.split_once(' ')).ok_or_else(WhipError::no_token)?;
+        let authorization = headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok());
+        let (scheme, token) = authorization
+            .and_then(|value| value.split_once(' '))
+            .ok_or_else(WhipError::no_token)?;
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(WhipError::no_token());
         }
@@ -134,14 +172,24 @@ impl WhipState {
             return Err(WhipError::stage_gone(&grant.stage));
         }
         if self.store.is_token_revoked(&grant.participant).await? {
-            return Err(TokenError::Revoked { participant: grant.participant }.into());
+            return Err(TokenError::Revoked {
+                participant: grant.participant,
+            }
+            .into());
         }
         Ok(grant)
     }
 }
 
-fn sdp_text<'a>(headers: &HeaderMap, wanted: &'static str, body: &'a Bytes) -> Result<&'a str, WhipError> {
-    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+fn sdp_text<'a>(
+    headers: &HeaderMap,
+    wanted: &'static str,
+    body: &'a Bytes,
+) -> Result<&'a str, WhipError> {
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let media_type = given.split(';').next().unwrap_or_default().trim();
     if !media_type.eq_ignore_ascii_case(wanted) {
         return Err(WhipError::content_type(given, wanted));
@@ -157,11 +205,20 @@ fn created(answer: Answer) -> Result<Response, WhipError> {
         (header::CONTENT_TYPE, SDP.to_owned()),
         (header::LOCATION, location),
         (header::ETAG, answer.etag),
-        (HeaderName::from_static("accept-patch"), SDP_FRAGMENT.to_owned()),
+        (
+            HeaderName::from_static("accept-patch"),
+            SDP_FRAGMENT.to_owned(),
+        ),
     ];
-    let links = answer.ice_links.into_iter().map(|link| (header::LINK, link));
+    let links = answer
+        .ice_links
+        .into_iter()
+        .map(|link| (header::LINK, link));
     for (name, value) in fixed.into_iter().chain(links) {
-        headers.append(name, HeaderValue::try_from(value).map_err(|_| WhipError::internal())?);
+        headers.append(
+            name,
+            HeaderValue::try_from(value).map_err(|_| WhipError::internal())?,
+        );
     }
     Ok(response)
 }
