@@ -11,12 +11,11 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::directory::Directory;
-use crate::event::ChannelEvent;
+use crate::event::{ChannelEvent, StreamHealth};
 use crate::hub::{CloseReason, Hub};
 use crate::ingest;
 use crate::limits::EVENT_CHANNEL;
 use crate::origin::{self, Naming};
-use crate::stream_session::StreamHealth;
 
 /// How the channels are reached.
 #[derive(Clone, Debug)]

@@ -1,9 +1,7 @@
-//! What a channel reports about its stream sessions.
+//! What a channel reports about its stream sessions: the words.
 
 use compositor_core::id::ChannelId;
 use compositor_core::time::WallTime;
-
-use crate::stream_session::StreamEvent;
 
 /// One thing that happened to a stream session, in order per channel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -20,4 +18,85 @@ pub struct ChannelEvent {
     pub at: WallTime,
     /// What happened.
     pub event: StreamEvent,
+}
+
+/// How well the ingest keeps up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamHealth {
+    /// Media arrives as fast as it plays.
+    Healthy,
+    /// Media arrives slower than it plays.
+    Starving,
+    /// Nothing has been measured yet.
+    Unknown,
+}
+
+impl StreamHealth {
+    /// The word of the API.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Healthy => "HEALTHY",
+            Self::Starving => "STARVING",
+            Self::Unknown => "UNKNOWN",
+        }
+    }
+}
+
+/// Why a takeover failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TakeoverFailure {
+    /// Other resolution, codecs or tracks than the stream it wanted to continue.
+    MediaMismatch,
+    /// The priority does not exceed the current one.
+    InvalidPriority,
+    /// The stream was taken over as often as is allowed.
+    LimitBreached,
+}
+
+impl TakeoverFailure {
+    /// The event's `code`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::MediaMismatch => "StreamTakeoverMediaMismatch",
+            Self::InvalidPriority => "StreamTakeoverInvalidPriority",
+            Self::LimitBreached => "StreamTakeoverLimitBreached",
+        }
+    }
+}
+
+/// What the world is told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StreamEvent {
+    /// A publisher was accepted.
+    SessionCreated,
+    /// The first media arrived.
+    StreamStart,
+    /// No more media will come.
+    StreamEnd,
+    /// The session is over.
+    SessionEnded,
+    /// Media arrives too slowly.
+    StarvationStart,
+    /// Media arrives fast enough again.
+    StarvationEnd,
+    /// Another publisher continues the stream.
+    StreamTakeover,
+    /// Another publisher wanted to and may not.
+    StreamTakeoverFailure(TakeoverFailure),
+}
+
+impl StreamEvent {
+    /// The event's `event_name`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SessionCreated => "Session Created",
+            Self::StreamStart => "Stream Start",
+            Self::StreamEnd => "Stream End",
+            Self::SessionEnded => "Session Ended",
+            Self::StarvationStart => "Starvation Start",
+            Self::StarvationEnd => "Starvation End",
+            Self::StreamTakeover => "Stream Takeover",
+            Self::StreamTakeoverFailure(_) => "Stream Takeover Failure",
+        }
+    }
 }

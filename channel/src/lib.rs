@@ -7,6 +7,24 @@
 //! ```
 //!
 //! [`Channels`] is all that the API needs; [`Publisher`] sends a composition to any RTMP server, ours included.
+//!
+//! ```no_run
+//! # async fn example(directory: std::sync::Arc<dyn channel::Directory>) -> Result<(), channel::StartError> {
+//! let config = channel::ChannelsConfig {
+//!     listen: "127.0.0.1:1935".parse().expect("an address"),
+//!     region: "us-east-1".to_owned(),
+//!     account: "123456789012".to_owned(),
+//!     public_url: "http://127.0.0.1:8080".to_owned(),
+//! };
+//! let (channels, mut events) = channel::Channels::start(config, directory).await?;
+//! let playback = channels.routes();
+//! while let Some(event) = events.recv().await {
+//!     println!("{}: {}", event.stream_id, event.event.name());
+//! }
+//! # let _ = playback;
+//! # Ok(())
+//! # }
+//! ```
 
 mod amf;
 mod channels;
@@ -18,6 +36,7 @@ mod flv;
 mod hub;
 mod ingest;
 pub mod limits;
+mod meter;
 mod origin;
 mod publish;
 mod sample;
@@ -26,6 +45,5 @@ mod stream_session;
 
 pub use crate::channels::{Channels, ChannelsConfig, LiveStream, StartError};
 pub use crate::directory::{ChannelGrant, ChannelType, Directory, DirectoryError};
-pub use crate::event::ChannelEvent;
+pub use crate::event::{ChannelEvent, StreamEvent, StreamHealth, TakeoverFailure};
 pub use crate::publish::{PublishError, Publisher, PublisherEvent, UrlError, VideoParams};
-pub use crate::stream_session::{StreamEvent, StreamHealth, TakeoverFailure};

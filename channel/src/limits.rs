@@ -74,6 +74,9 @@ pub const ENDED_STREAM_KEPT: Duration = Duration::from_secs(180);
 /// Ended streams kept at once.
 pub const ENDED_STREAMS_MAX: usize = 64;
 
+/// Bytes of all ended streams; the oldest go first.
+pub const ENDED_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// A playlist session that fetched within this time is a viewer.
 pub const VIEWER_WINDOW: Duration = Duration::from_secs(15);
 

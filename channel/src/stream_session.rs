@@ -7,97 +7,15 @@ use std::time::Duration;
 
 use compositor_core::time::{MonotonicTime, WallTime};
 
+use crate::event::{StreamEvent, StreamHealth, TakeoverFailure};
 use crate::limits::{NO_DATA_TIMEOUT, TAKEOVERS_MAX};
-
-/// The span over which the ingest is measured.
-const METER_SPAN: Duration = Duration::from_secs(5);
+use crate::meter::Meter;
 
 /// Less media than this part of the measured span is starvation (the service's threshold is unknown).
 const STARVING_PERCENT: u32 = 80;
 
 /// As much media as this part of the measured span ends a starvation.
 const HEALTHY_PERCENT: u32 = 95;
-
-/// How well the ingest keeps up.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StreamHealth {
-    /// Media arrives as fast as it plays.
-    Healthy,
-    /// Media arrives slower than it plays.
-    Starving,
-    /// Nothing has been measured yet.
-    Unknown,
-}
-
-impl StreamHealth {
-    /// The word of the API.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Healthy => "HEALTHY",
-            Self::Starving => "STARVING",
-            Self::Unknown => "UNKNOWN",
-        }
-    }
-}
-
-/// Why a takeover failed.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum TakeoverFailure {
-    /// Other resolution, codecs or tracks than the stream it wanted to continue.
-    MediaMismatch,
-    /// The priority does not exceed the current one.
-    InvalidPriority,
-    /// The stream was taken over as often as is allowed.
-    LimitBreached,
-}
-
-impl TakeoverFailure {
-    /// The event's `code`.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::MediaMismatch => "StreamTakeoverMediaMismatch",
-            Self::InvalidPriority => "StreamTakeoverInvalidPriority",
-            Self::LimitBreached => "StreamTakeoverLimitBreached",
-        }
-    }
-}
-
-/// What the world is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum StreamEvent {
-    /// A publisher was accepted.
-    SessionCreated,
-    /// The first media arrived.
-    StreamStart,
-    /// No more media will come.
-    StreamEnd,
-    /// The session is over.
-    SessionEnded,
-    /// Media arrives too slowly.
-    StarvationStart,
-    /// Media arrives fast enough again.
-    StarvationEnd,
-    /// Another publisher continues the stream.
-    StreamTakeover,
-    /// Another publisher wanted to and may not.
-    StreamTakeoverFailure(TakeoverFailure),
-}
-
-impl StreamEvent {
-    /// The event's `event_name`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SessionCreated => "Session Created",
-            Self::StreamStart => "Stream Start",
-            Self::StreamEnd => "Stream End",
-            Self::SessionEnded => "Session Ended",
-            Self::StarvationStart => "Starvation Start",
-            Self::StarvationEnd => "Starvation End",
-            Self::StreamTakeover => "Stream Takeover",
-            Self::StreamTakeoverFailure(_) => "Stream Takeover Failure",
-        }
-    }
-}
 
 /// What can happen to a session.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -265,54 +183,6 @@ impl StreamSession {
                 Some(_) | None => State::Starving(flow),
             },
             state @ (State::Created | State::Ended) => state,
-        }
-    }
-}
-
-/// How much media came in the last [`METER_SPAN`].
-#[derive(Debug)]
-struct Meter {
-    since: MonotonicTime,
-    arrivals: VecDeque<(MonotonicTime, Duration)>,
-}
-
-/// Arrivals closer together than this are counted as one, which bounds the meter.
-const METER_STEP: Duration = Duration::from_millis(100);
-
-impl Meter {
-    fn new(now: MonotonicTime) -> Self {
-        Self {
-            since: now,
-            arrivals: VecDeque::new(),
-        }
-    }
-
-    fn add(&mut self, now: MonotonicTime, span: Duration) {
-        match self.arrivals.back_mut() {
-            Some((at, sum)) if now.since(*at) < METER_STEP => *sum += span,
-            Some(_) | None => self.arrivals.push_back((now, span)),
-        }
-        self.forget(now);
-    }
-
-    /// Media per time in percent; `None` until a whole span was seen.
-    fn percent(&mut self, now: MonotonicTime) -> Option<u32> {
-        if now.since(self.since) < METER_SPAN {
-            return None;
-        }
-        self.forget(now);
-        let media: Duration = self.arrivals.iter().map(|(_, span)| *span).sum();
-        let percent = media.as_millis() * 100 / METER_SPAN.as_millis();
-        Some(u32::try_from(percent).unwrap_or(u32::MAX))
-    }
-
-    fn forget(&mut self, now: MonotonicTime) {
-        while self
-            .arrivals
-            .front()
-            .is_some_and(|(at, _)| now.since(*at) > METER_SPAN)
-        {
-            self.arrivals.pop_front();
         }
     }
 }

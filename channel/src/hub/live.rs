@@ -179,12 +179,14 @@ impl Live {
         })
     }
 
-    /// Ends the playlist; returns the stream id.
-    pub(super) fn finish(self) -> String {
-        if let Some(origin) = &self.origin {
-            origin.lock().end();
-        }
-        self.session.stream_id().to_owned()
+    /// Ends the playlist; returns the stream id, and the bytes that its origin holds.
+    pub(super) fn finish(self) -> (String, usize) {
+        let bytes = self.origin.as_ref().map_or(0, |origin| {
+            let mut origin = origin.lock();
+            origin.end();
+            origin.bytes()
+        });
+        (self.session.stream_id().to_owned(), bytes)
     }
 
     fn is_publisher(&self, connection: u64) -> bool {

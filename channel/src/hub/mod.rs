@@ -17,12 +17,14 @@ use tokio::sync::{Notify, mpsc, watch};
 use crate::channels::LiveStream;
 use crate::clock::{Clock, Now};
 use crate::directory::ChannelGrant;
-use crate::event::ChannelEvent;
+use crate::event::{ChannelEvent, TakeoverFailure};
 use crate::hub::live::Live;
-use crate::limits::{ENDED_STREAM_KEPT, ENDED_STREAMS_MAX, EVENTS_PENDING_MAX, TICK};
+use crate::limits::{
+    ENDED_BYTES_MAX, ENDED_STREAM_KEPT, ENDED_STREAMS_MAX, EVENTS_PENDING_MAX, TICK,
+};
 use crate::origin::{LiveOrigin, MediaFormat};
 use crate::sample::Sample;
-use crate::stream_session::{Input, TakeoverFailure};
+use crate::stream_session::Input;
 
 /// Why a connection must close.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,8 +77,16 @@ pub(crate) struct Hub {
 struct State {
     live: HashMap<ChannelId, Live>,
     origins: HashMap<String, SharedOrigin>,
-    ended: VecDeque<(MonotonicTime, String)>,
+    ended: VecDeque<Ended>,
     events: VecDeque<ChannelEvent>,
+}
+
+/// A stream whose playlist can still be fetched.
+#[derive(Debug)]
+struct Ended {
+    until: MonotonicTime,
+    stream_id: String,
+    bytes: usize,
 }
 
 impl Hub {
@@ -274,18 +284,26 @@ impl State {
         if live.session.ended()
             && let Some(live) = self.live.remove(channel)
         {
-            self.ended
-                .push_back((now.monotonic.plus(ENDED_STREAM_KEPT), live.finish()));
+            let (stream_id, bytes) = live.finish();
+            let until = now.monotonic.plus(ENDED_STREAM_KEPT);
+            self.ended.push_back(Ended {
+                until,
+                stream_id,
+                bytes,
+            });
+            self.forget_ended(now.monotonic);
         }
     }
 
     fn forget_ended(&mut self, now: MonotonicTime) {
-        while self.ended.len() > ENDED_STREAMS_MAX
-            || self.ended.front().is_some_and(|(until, _)| *until <= now)
-        {
-            if let Some((_, stream_id)) = self.ended.pop_front() {
-                self.origins.remove(&stream_id);
-            }
+        let mut bytes: usize = self.ended.iter().map(|ended| ended.bytes).sum();
+        let mut count = self.ended.len();
+        while let Some(oldest) = self.ended.pop_front_if(|oldest| {
+            oldest.until <= now || count > ENDED_STREAMS_MAX || bytes > ENDED_BYTES_MAX
+        }) {
+            count -= 1;
+            bytes -= oldest.bytes;
+            self.origins.remove(&oldest.stream_id);
         }
     }
 }

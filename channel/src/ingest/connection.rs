@@ -1,5 +1,6 @@
 //! One RTMP connection: handshake, publish request, then media until somebody ends it.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -152,8 +153,6 @@ struct Connection {
     admitted: Option<ChannelId>,
 }
 
-enum Never {}
-
 impl Connection {
     fn new(socket: TcpStream, id: u64, shared: Arc<Shared>) -> Result<Self, ProtocolError> {
         let protocol = ServerProtocol::new()?;
@@ -256,7 +255,7 @@ impl Connection {
     }
 
     /// Takes media until the end.
-    async fn publish(&mut self, session: &mut Session) -> Result<Never, End> {
+    async fn publish(&mut self, session: &mut Session) -> Result<Infallible, End> {
         let keyframe_deadline = Instant::now() + NO_DATA_TIMEOUT;
         loop {
             for event in self.events()? {

@@ -1,4 +1,4 @@
-//! The server's side of one RTMP session: commands are answered by rml_rtmp, media goes past it.
+//! The server's side of one RTMP session, over rml_rtmp; only messages that it can take reach it.
 
 use bytes::{Bytes, BytesMut};
 use rml_rtmp::chunk_io::ChunkSerializer;
@@ -100,16 +100,13 @@ impl ServerProtocol {
     /// Handles one message.
     pub(super) fn handle(&mut self, message: &Message) -> Result<Vec<Event>, ProtocolError> {
         let Message {
-            timestamp,
             type_id,
             stream_id,
             payload,
+            ..
         } = message;
-        let published = self.publishing == Some(*stream_id);
-        let (timestamp, body) = (*timestamp, payload.clone());
         match *type_id {
-            TYPE_VIDEO if published => return Ok(vec![Event::Video { timestamp, body }]),
-            TYPE_AUDIO if published => return Ok(vec![Event::Audio { timestamp, body }]),
+            TYPE_VIDEO | TYPE_AUDIO if self.publishing == Some(*stream_id) => {}
             TYPE_USER_CONTROL if payload.len() >= 6 && payload.starts_with(&EVENT_PING) => {}
             TYPE_WINDOW_ACKNOWLEDGEMENT if window(payload).is_some() => {}
             TYPE_DATA | TYPE_DATA_AMF3 if is_metadata(payload) => {}
@@ -223,6 +220,18 @@ impl ServerProtocol {
                 fps: metadata.video_frame_rate.map(f64::from),
                 encoder: metadata.encoder,
             },
+            ServerSessionEvent::VideoDataReceived {
+                timestamp, data, ..
+            } => Event::Video {
+                timestamp: timestamp.value,
+                body: data,
+            },
+            ServerSessionEvent::AudioDataReceived {
+                timestamp, data, ..
+            } => Event::Audio {
+                timestamp: timestamp.value,
+                body: data,
+            },
             ServerSessionEvent::PublishStreamFinished { .. } => Event::Finished,
             ServerSessionEvent::UnhandleableAmf0Command { command_name, .. }
                 if command_name == "FCUnpublish" && self.publishing.is_some() =>
@@ -274,4 +283,181 @@ fn is_metadata(payload: &[u8]) -> bool {
         amf::values(payload).as_deref(),
         Ok([set, on, Value::Other, ..]) if is(set, "@setDataFrame") && is(on, "onMetaData")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use rml_rtmp::messages::UserControlEventType;
+
+    use super::*;
+
+    fn command(name: &str, arguments: Vec<Amf0Value>, stream_id: u32) -> Message {
+        let message = RtmpMessage::Amf0Command {
+            command_name: name.to_owned(),
+            transaction_id: 1.0,
+            command_object: arguments.first().cloned().unwrap_or(Amf0Value::Null),
+            additional_arguments: arguments.into_iter().skip(1).collect(),
+        };
+        of(message, stream_id)
+    }
+
+    fn of(message: RtmpMessage, stream_id: u32) -> Message {
+        let time = RtmpTimestamp::new(0);
+        let payload = MessagePayload::from_rtmp_message(message, time, stream_id).unwrap();
+        Message {
+            timestamp: 0,
+            type_id: payload.type_id,
+            stream_id,
+            payload: payload.data,
+        }
+    }
+
+    fn text(text: &str) -> Amf0Value {
+        Amf0Value::Utf8String(text.to_owned())
+    }
+
+    fn connect(app: &str) -> Message {
+        let app = [("app".to_owned(), text(app))];
+        command("connect", vec![Amf0Value::Object(app.into())], 0)
+    }
+
+    #[test]
+    fn obs_like_conversation_ends_in_a_publish_request_and_a_goodbye() {
+        let mut protocol = ServerProtocol::new().unwrap();
+        let quiet = [
+            connect("app"),
+            command("releaseStream", vec![Amf0Value::Null, text("key")], 0),
+            command("FCPublish", vec![Amf0Value::Null, text("key")], 0),
+            command("createStream", vec![Amf0Value::Null], 0),
+            command("_checkbw", vec![Amf0Value::Null], 0),
+        ];
+        for message in &quiet {
+            assert_eq!(protocol.handle(message).unwrap(), []);
+        }
+        let publish = vec![Amf0Value::Null, text("key?priority=3"), text("live")];
+        let events = protocol.handle(&command("publish", publish, 1)).unwrap();
+        let [Event::PublishRequested { request, name }] = events.as_slice() else {
+            panic!("{events:?}")
+        };
+        assert_eq!(name, "key?priority=3");
+        protocol.accept(*request).unwrap();
+        let body = Bytes::from_static(&[0x17, 1]);
+        let video = of(RtmpMessage::VideoData { data: body.clone() }, 1);
+        assert_eq!(
+            protocol.handle(&video).unwrap(),
+            [Event::Video { timestamp: 0, body }]
+        );
+        let other = Message {
+            stream_id: 2,
+            ..video
+        };
+        assert_eq!(protocol.handle(&other).unwrap(), []);
+        let goodbye = command("FCUnpublish", vec![Amf0Value::Null, text("key")], 0);
+        assert_eq!(protocol.handle(&goodbye).unwrap(), [Event::Finished]);
+    }
+
+    #[test]
+    fn another_application_and_a_player_are_unwanted() {
+        let mut protocol = ServerProtocol::new().unwrap();
+        assert!(matches!(
+            protocol.handle(&connect("live")).unwrap()[..],
+            [Event::Unwanted(_)]
+        ));
+        let mut protocol = ServerProtocol::new().unwrap();
+        protocol.handle(&connect("app")).unwrap();
+        protocol
+            .handle(&command("createStream", vec![Amf0Value::Null], 0))
+            .unwrap();
+        let play = command("play", vec![Amf0Value::Null, text("key")], 1);
+        assert!(matches!(
+            protocol.handle(&play).unwrap()[..],
+            [Event::Unwanted(_)]
+        ));
+    }
+
+    #[test]
+    fn commands_are_counted() {
+        let mut protocol = ServerProtocol::new().unwrap();
+        let mut outcomes = (0..=COMMANDS_MAX).map(|_| protocol.handle(&command("x", vec![], 0)));
+        assert!(
+            outcomes
+                .by_ref()
+                .take(COMMANDS_MAX)
+                .all(|outcome| outcome.is_ok())
+        );
+        assert!(matches!(
+            outcomes.next(),
+            Some(Err(ProtocolError::Commands))
+        ));
+    }
+
+    #[test]
+    fn no_order_of_well_formed_messages_panics() {
+        let arguments = [
+            vec![],
+            vec![Amf0Value::Null],
+            vec![Amf0Value::Null, Amf0Value::Number(f64::NAN)],
+            vec![
+                Amf0Value::Null,
+                Amf0Value::Number(1.0),
+                Amf0Value::Number(-1.0),
+            ],
+            vec![Amf0Value::Null, text("key"), text("live")],
+            vec![Amf0Value::Null, text("key"), text("no mode")],
+            vec![Amf0Value::Object([("app".to_owned(), text("app"))].into())],
+            vec![Amf0Value::Object(
+                [("app".to_owned(), Amf0Value::Boolean(true))].into(),
+            )],
+        ];
+        let names = [
+            "connect",
+            "createStream",
+            "publish",
+            "play",
+            "closeStream",
+            "deleteStream",
+            "_result",
+        ];
+        let mut messages: Vec<Message> = Vec::new();
+        for (name, arguments) in names
+            .iter()
+            .flat_map(|n| arguments.iter().map(move |a| (n, a)))
+        {
+            messages.extend([0, 1].map(|stream| command(name, arguments.clone(), stream)));
+        }
+        let ping = RtmpMessage::UserControl {
+            event_type: UserControlEventType::PingRequest,
+            stream_id: None,
+            buffer_length: None,
+            timestamp: Some(RtmpTimestamp::new(9)),
+        };
+        messages.push(of(ping, 0));
+        messages.push(of(RtmpMessage::WindowAcknowledgement { size: 1 }, 0));
+        let data = |values| of(RtmpMessage::Amf0Data { values }, 1);
+        messages.push(data(vec![text("@setDataFrame")]));
+        messages.push(data(vec![text("@setDataFrame"), text("onMetaData")]));
+        messages.push(data(vec![
+            text("@setDataFrame"),
+            text("onMetaData"),
+            Amf0Value::Null,
+        ]));
+        let mut state = 0x1234_5678_9ABC_DEF1_u64;
+        for _ in 0..400 {
+            let mut protocol = ServerProtocol::new().unwrap();
+            for _ in 0..40 {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                let message = &messages[(state % messages.len() as u64) as usize];
+                let Ok(events) = protocol.handle(message) else {
+                    break;
+                };
+                for event in events {
+                    if let Event::PublishRequested { request, .. } = event {
+                        let _unknown_stream: Result<_, _> = protocol.accept(request);
+                    }
+                }
+            }
+        }
+    }
 }

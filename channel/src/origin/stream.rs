@@ -173,6 +173,11 @@ impl LiveOrigin {
         self.segments.get(index).map(|(_, data)| data.clone())
     }
 
+    /// Bytes of all segments.
+    pub(crate) fn bytes(&self) -> usize {
+        self.segments_bytes
+    }
+
     pub(crate) fn viewer_count(&mut self, now: MonotonicTime) -> usize {
         self.viewers.count(now)
     }

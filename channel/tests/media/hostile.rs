@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use channel::StreamHealth;
+use channel::limits::CONNECTIONS_MAX;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{World, ffmpeg};
+use crate::world::{PATIENCE, World, ffmpeg, wait_for};
 
 /// Bytes that no RTMP peer sends, cut from a fixed pseudo-random sequence.
 fn garbage(seed: u64, length: usize) -> Vec<u8> {
@@ -85,6 +85,32 @@ async fn garbage_closes_its_connection_and_harms_nobody() {
         None,
         "the publisher publishes on"
     );
-    assert_eq!(world.stream().unwrap().health, StreamHealth::Healthy);
-    world.segments(&playlist, 4).await;
+    let before = world.text(&playlist).await.unwrap();
+    let after = world
+        .segments(&playlist, before.matches("#EXTINF").count().min(14) + 1)
+        .await;
+    assert!(!after.contains("#EXT-X-DISCONTINUITY\n"), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_bounded_and_a_free_place_is_used_again() {
+    let world = World::beside_others().await;
+    let mut open = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        open.push(TcpStream::connect(world.rtmp).await.unwrap());
+    }
+    let mut surplus = TcpStream::connect(world.rtmp).await.unwrap();
+    let read = tokio::time::timeout(PATIENCE, surplus.read(&mut [0; 1])).await;
+    assert!(
+        matches!(read, Ok(Ok(0) | Err(_))),
+        "closed at once: {read:?}"
+    );
+    open.clear();
+    wait_for("a free place", async || {
+        let mut socket = TcpStream::connect(world.rtmp).await.unwrap();
+        // Who is served gets an answer to its first byte.
+        socket.write_all(&[3]).await.ok()?;
+        socket.read_exact(&mut [0; 1]).await.ok()
+    })
+    .await;
 }

@@ -49,16 +49,24 @@ pub(crate) struct World {
     pub(crate) rtmp: SocketAddr,
     pub(crate) http: SocketAddr,
     events: mpsc::Receiver<ChannelEvent>,
-    _alone: MutexGuard<'static, ()>,
+    _alone: Option<MutexGuard<'static, ()>>,
 }
 
 impl World {
     pub(crate) async fn start() -> Self {
+        let alone = MEDIA.lock().await;
+        Self {
+            _alone: Some(alone),
+            ..Self::beside_others().await
+        }
+    }
+
+    /// For tests without media to speak of, which may run at the same time as others.
+    pub(crate) async fn beside_others() -> Self {
         let _already: Result<_, _> = tracing_subscriber::fmt()
             .with_test_writer()
             .with_env_filter("channel=info")
             .try_init();
-        let alone = MEDIA.lock().await;
         let config = ChannelsConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             region: "us-east-1".to_owned(),
@@ -75,7 +83,7 @@ impl World {
             channels,
             http,
             events,
-            _alone: alone,
+            _alone: None,
         }
     }
 

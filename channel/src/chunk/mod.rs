@@ -2,10 +2,15 @@
 //! that a peer sends can panic. Whole messages come out; [`Message::to_single_chunk`] feeds them to rml_rtmp's sessions,
 //! whose own reader trusts its peer and knows no interleaving.
 
+mod header;
+mod single;
+
 use std::collections::HashMap;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
+use crate::chunk::header::{Fields, basic_header};
+pub(crate) use crate::chunk::single::single_chunks;
 use crate::limits::{
     CHUNK_BYTES_MAX, CHUNK_STREAMS_MAX, COMMAND_BYTES_MAX, MESSAGE_BYTES_MAX, PARTIAL_BYTES_MAX,
 };
@@ -18,9 +23,6 @@ const TYPE_ABORT: u8 = 2;
 pub(crate) const TYPE_AUDIO: u8 = 8;
 /// Message type: video.
 pub(crate) const TYPE_VIDEO: u8 = 9;
-
-/// A timestamp field with this value is followed by 32 bits.
-const EXTENDED: u32 = 0xFF_FFFF;
 
 /// The chunk size before either side changes it.
 const DEFAULT_CHUNK_BYTES: usize = 128;
@@ -229,73 +231,6 @@ impl ChunkReader {
     }
 }
 
-/// What a chunk header says, completed from the header before where it is abbreviated.
-struct Fields {
-    field: u32,
-    extended: bool,
-    length: usize,
-    type_id: u8,
-    stream_id: u32,
-}
-
-impl Fields {
-    fn read(format: u8, header: &[u8], known: Option<&ChunkStream>) -> Self {
-        let known = known.map(|stream| {
-            let ChunkStream {
-                field,
-                extended,
-                length,
-                type_id,
-                stream_id,
-                ..
-            } = *stream;
-            Self {
-                field,
-                extended,
-                length,
-                type_id,
-                stream_id,
-            }
-        });
-        let mut fields = known.unwrap_or(Self {
-            field: 0,
-            extended: false,
-            length: 0,
-            type_id: 0,
-            stream_id: 0,
-        });
-        let mut rest = header;
-        if format <= 2 {
-            fields.field = u24(rest);
-            fields.extended = fields.field == EXTENDED;
-            rest = &rest[3..];
-        }
-        if format <= 1 {
-            fields.length = u24(rest) as usize;
-            fields.type_id = rest[3];
-            rest = &rest[4..];
-        }
-        if format == 0 {
-            fields.stream_id = u32::from_le_bytes([rest[0], rest[1], rest[2], rest[3]]);
-        }
-        fields
-    }
-}
-
-/// Format, chunk stream id and length of the basic header (RTMP 1.0, 5.3.1.1).
-fn basic_header(input: &[u8]) -> Option<(u8, u32, usize)> {
-    let first = *input.first()?;
-    let format = first >> 6;
-    match first & 0x3F {
-        0 => Some((format, 64 + u32::from(*input.get(1)?), 2)),
-        1 => {
-            let (low, high) = (u32::from(*input.get(1)?), u32::from(*input.get(2)?));
-            Some((format, 64 + low + 256 * high, 3))
-        }
-        csid => Some((format, u32::from(csid), 1)),
-    }
-}
-
 fn check_length(length: usize, type_id: u8) -> Result<(), ChunkError> {
     let max = match type_id {
         TYPE_AUDIO | TYPE_VIDEO => MESSAGE_BYTES_MAX,
@@ -315,46 +250,9 @@ fn control(payload: &[u8]) -> Result<u32, ChunkError> {
     Ok(u32::from_be_bytes(*bytes))
 }
 
-fn u24(bytes: &[u8]) -> u32 {
-    u32::from(bytes[0]) << 16 | u32::from(bytes[1]) << 8 | u32::from(bytes[2])
-}
-
-impl Message {
-    /// The message as one chunk with a full header, for a reader whose chunk size was raised by [`single_chunks`].
-    pub(crate) fn to_single_chunk(&self) -> BytesMut {
-        let mut chunk = BytesMut::with_capacity(16 + self.payload.len());
-        let extended = self.timestamp >= EXTENDED;
-        chunk.put_u8(3);
-        chunk.put_uint(
-            u64::from(if extended { EXTENDED } else { self.timestamp }),
-            3,
-        );
-        chunk.put_uint(self.payload.len() as u64, 3);
-        chunk.put_u8(self.type_id);
-        chunk.put_u32_le(self.stream_id);
-        if extended {
-            chunk.put_u32(self.timestamp);
-        }
-        chunk.put_slice(&self.payload);
-        chunk
-    }
-}
-
-/// What a reader must be told before it is fed by [`Message::to_single_chunk`].
-pub(crate) fn single_chunks() -> BytesMut {
-    let payload = Bytes::copy_from_slice(&CHUNK_BYTES_MAX.to_be_bytes());
-    Message {
-        timestamp: 0,
-        type_id: TYPE_SET_CHUNK_SIZE,
-        stream_id: 0,
-        payload,
-    }
-    .to_single_chunk()
-}
-
 #[cfg(test)]
 mod tests {
-    use rml_rtmp::chunk_io::{ChunkDeserializer, ChunkSerializer};
+    use rml_rtmp::chunk_io::ChunkSerializer;
     use rml_rtmp::messages::MessagePayload;
     use rml_rtmp::time::RtmpTimestamp;
 
@@ -485,37 +383,6 @@ mod tests {
                 })
                 .collect();
             let _outcome = read(&bytes);
-        }
-    }
-
-    #[test]
-    fn rml_reads_messages_as_single_chunks() {
-        let mut deserializer = ChunkDeserializer::new();
-        assert!(
-            deserializer
-                .get_next_message(&single_chunks())
-                .unwrap()
-                .is_some()
-        );
-        deserializer
-            .set_max_chunk_size(CHUNK_BYTES_MAX as usize)
-            .unwrap();
-        for timestamp in [5, 0xFF_FFFF, u32::MAX] {
-            let payload = Bytes::from(vec![7; 100_000]);
-            let message = Message {
-                timestamp,
-                type_id: TYPE_VIDEO,
-                stream_id: 1,
-                payload,
-            };
-            let read = deserializer
-                .get_next_message(&message.to_single_chunk())
-                .unwrap()
-                .unwrap();
-            assert_eq!(
-                (read.timestamp.value, read.data),
-                (timestamp, message.payload)
-            );
         }
     }
 }
