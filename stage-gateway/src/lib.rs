@@ -5,6 +5,7 @@
 //! track readers straight to the journal and to the subscribers; only keyframe requests and layer wishes flow back.
 
 mod clock;
+mod counters;
 pub mod error;
 pub mod event;
 mod feed;
@@ -28,4 +29,5 @@ mod subscriber;
 pub mod token;
 mod track_reader;
 
+pub use counters::Drops;
 pub use gateway::{Answer, Gateway, GatewayConfig, PatchAnswer};

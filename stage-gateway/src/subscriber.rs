@@ -1,7 +1,6 @@
 //! A subscribing peer connection: its local tracks, and the task that forwards a publisher's media to it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use compositor_core::access_unit::{Codec, MediaKind};
@@ -157,7 +156,7 @@ async fn live(subscriber: Subscriber) -> Departure {
     } = subscriber;
     let mut lanes = Vec::with_capacity(outlets.len());
     for outlet in outlets {
-        if let Some(lane) = Lane::new(outlet).await {
+        if let Some(lane) = Lane::new(outlet, session.clone()).await {
             lanes.push(lane);
         }
     }
@@ -232,12 +231,12 @@ struct Lane {
     forwarder: Forwarder,
     codec: Codec,
     governor: LossGovernor,
-    lost: AtomicU64,
+    session: Arc<SessionShared>,
 }
 
 impl Lane {
     /// `None` when the subscriber did not accept the publisher's codec.
-    async fn new(outlet: Outlet) -> Option<Self> {
+    async fn new(outlet: Outlet, session: Arc<SessionShared>) -> Option<Self> {
         let Outlet {
             kind,
             track,
@@ -264,7 +263,6 @@ impl Lane {
             .find(|known| known.rtp_codec.sdp_fmtp_line == fmtp);
         let payload_type = same_format.or(matching.first())?.payload_type;
         let (forwarder, governor) = (Forwarder::new(codec), LossGovernor::default());
-        let lost = AtomicU64::new(0);
         Some(Self {
             kind,
             track,
@@ -273,7 +271,7 @@ impl Lane {
             forwarder,
             codec,
             governor,
-            lost,
+            session,
         })
     }
 
@@ -286,7 +284,7 @@ impl Lane {
                 packet = packets.recv() => match packet {
                     Ok(packet) => if !self.write(&packet).await { return },
                     Err(broadcast::error::RecvError::Lagged(count)) => {
-                        self.lost.fetch_add(count, Ordering::Relaxed);
+                        self.session.counters().skip_packets(count);
                         self.want_keyframe(&feed);
                     }
                     Err(broadcast::error::RecvError::Closed) => return,

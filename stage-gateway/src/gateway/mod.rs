@@ -15,6 +15,7 @@ use compositor_core::time::{MediaTime, WallTime};
 use tokio::sync::{Mutex as AsyncMutex, broadcast};
 
 use crate::clock::ProcessClock;
+use crate::counters::{Counters, Drops};
 use crate::error::{ResourceError, SessionError, StartError, TokenError};
 use crate::event::GatewayEvent;
 use crate::limits::EVENT_QUEUE;
@@ -80,6 +81,7 @@ struct Inner {
     clock: ProcessClock,
     key: TokenKey,
     mux: Mux,
+    counters: Arc<Counters>,
     events: broadcast::Sender<GatewayEvent>,
     sessions: Sessions,
     /// Held while a session is opened or deleted, so that a stage never has two.
@@ -93,12 +95,14 @@ impl Gateway {
     /// Binds the WebRTC port, reads or makes the token key and starts to serve peers.
     pub async fn start(config: GatewayConfig) -> Result<Self, StartError> {
         let key = TokenKey::load_or_create(&config.token_key_file)?;
-        let mux = Mux::bind(config.listen, config.advertised).await?;
+        let counters = Arc::new(Counters::default());
+        let mux = Mux::bind(config.listen, config.advertised, counters.clone()).await?;
         let inner = Inner {
             clock: ProcessClock::new(config.process_start),
             config,
             key,
             mux,
+            counters,
             events: broadcast::Sender::new(EVENT_QUEUE),
             sessions: Sessions::default(),
             opening: AsyncMutex::new(()),
@@ -116,9 +120,9 @@ impl Gateway {
         self.inner.mux.local_addr()
     }
 
-    /// Datagrams dropped since the start because a queue or the socket was full.
-    pub fn dropped_datagrams(&self) -> u64 {
-        self.inner.mux.dropped()
+    /// What bounded queues have dropped since the start.
+    pub fn drops(&self) -> Drops {
+        self.inner.counters.drops()
     }
 
     /// Signs a participant token.
@@ -227,6 +231,26 @@ impl Gateway {
         Ok(Arc::new(StageMedia::new(session)))
     }
 
+    /// Removes journals that an earlier run of the server left behind and that nobody will read: those of all stages but
+    /// `wanted` and those with a running session. For start-up, after the compositions to continue are known.
+    pub async fn remove_abandoned_journals(&self, wanted: &[StageId]) {
+        let _opening = self.inner.opening.lock().await;
+        let mut kept: Vec<String> = wanted.iter().map(|stage| stage.to_string()).collect();
+        kept.extend(
+            self.inner
+                .sessions
+                .stages()
+                .iter()
+                .map(|stage| stage.to_string()),
+        );
+        let journals = self.inner.config.journal_dir.clone();
+        let removed =
+            tokio::task::spawn_blocking(move || registry::remove_others(&journals, &kept));
+        if let Ok(Err(error)) = removed.await {
+            tracing::warn!(%error, "journals left behind cannot be removed");
+        }
+    }
+
     /// Ends all sessions; their journals are forced to the disk and stay for the next start.
     pub async fn shutdown(&self) {
         let _opening = self.inner.opening.lock().await;
@@ -263,6 +287,7 @@ impl Inner {
             stage_dir: &self.stage_dir(stage),
             process: self.clock,
             events: self.events.clone(),
+            counters: self.counters.clone(),
         })
         .await?;
         self.sessions.insert(session.clone());

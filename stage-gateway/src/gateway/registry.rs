@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 use compositor_core::id::{ParticipantId, StageId};
@@ -42,6 +44,11 @@ impl Sessions {
     /// Gives up a session.
     pub(super) fn take(&self, stage: &StageId) -> Option<Arc<SessionShared>> {
         self.by_stage.lock().remove(stage)
+    }
+
+    /// The stages that have one.
+    pub(super) fn stages(&self) -> Vec<StageId> {
+        self.by_stage.lock().keys().cloned().collect()
     }
 
     /// Gives up all sessions.
@@ -136,6 +143,23 @@ impl Drop for ResourceGuard {
     fn drop(&mut self) {
         self.resources.remove(&self.id);
     }
+}
+
+/// Removes all folders in `journals` but those named in `kept`.
+pub(super) fn remove_others(journals: &Path, kept: &[String]) -> io::Result<()> {
+    let entries = match std::fs::read_dir(journals) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_dir() && !kept.iter().any(|kept| name == kept.as_str()) {
+            std::fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Participants whose tokens are refused.

@@ -14,7 +14,6 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -25,6 +24,7 @@ use tokio::task::JoinHandle;
 pub(crate) use runtime::MuxRuntime;
 use tcp::FramedStream;
 
+use crate::counters::Counters;
 use crate::error::StartError;
 
 /// Datagrams that wait for one peer connection: 100 ms at 40 Mb/s.
@@ -54,7 +54,7 @@ pub(crate) struct Mux {
 struct Shared {
     socket: UdpSocket,
     routes: Mutex<Routes>,
-    dropped: AtomicU64,
+    counters: Arc<Counters>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +78,7 @@ impl Mux {
     pub(crate) async fn bind(
         listen: SocketAddr,
         advertised: Option<IpAddr>,
+        counters: Arc<Counters>,
     ) -> Result<Self, StartError> {
         let (socket, listener) = bind_both(listen).await.map_err(|source| StartError::Bind {
             address: listen,
@@ -92,7 +93,7 @@ impl Mux {
         let shared = Arc::new(Shared {
             socket,
             routes: Mutex::default(),
-            dropped: AtomicU64::new(0),
+            counters,
         });
         let tasks = [
             tokio::spawn(udp::receive(shared.clone())),
@@ -109,11 +110,6 @@ impl Mux {
     /// The bound address.
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.local
-    }
-
-    /// Datagrams dropped because a queue or the socket was full, since the start.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
     }
 
     /// `a=candidate` values (without `a=`) under which every peer connection is reached.

@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -193,7 +192,7 @@ impl AsyncTcpStream for VirtualStream {
             .try_send(Bytes::copy_from_slice(buffer))
             .is_err()
         {
-            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            self.shared.counters.drop_datagram();
         }
         Box::pin(std::future::ready(Ok(())))
     }

@@ -3,7 +3,6 @@
 use std::io::{self, ErrorKind, IoSliceMut};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -41,7 +40,7 @@ impl Shared {
             .try_send((Bytes::copy_from_slice(datagram), from))
             .is_err()
         {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.counters.drop_datagram();
         }
     }
 }
@@ -68,7 +67,7 @@ impl AsyncUdpSocket for VirtualSocket {
         {
             Ok(_) => {}
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+                self.shared.counters.drop_datagram();
             }
             // An unreachable peer is found out by ICE, not by one failed datagram.
             Err(error) => tracing::debug!(%error, to = %transmit.destination, "datagram not sent"),

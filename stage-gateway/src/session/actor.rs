@@ -211,6 +211,12 @@ impl Actor {
         if self.peers.is_empty() {
             self.empty_since = Some(now);
         }
+        let peers = &self.peers;
+        self.shared.sweep_feeds(|participant| {
+            peers
+                .values()
+                .any(|member| member.joining.identity.participant == *participant)
+        });
         if !connected {
             return;
         }

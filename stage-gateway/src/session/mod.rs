@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
 use crate::clock::ProcessClock;
+use crate::counters::Counters;
 use crate::error::{OfferError, SessionError};
 use crate::event::GatewayEvent;
 use crate::feed::{Feed, TrackControl};
@@ -149,6 +150,7 @@ pub(crate) struct SessionShared {
     process: ProcessClock,
     inputs: mpsc::Sender<SessionInput>,
     events: broadcast::Sender<GatewayEvent>,
+    counters: Arc<Counters>,
     journal: Mutex<Option<Journal>>,
     journaling: AtomicBool,
     mappings: Mutex<BTreeMap<(TrackId, Layer), ClockMapping>>,
@@ -169,6 +171,8 @@ pub(crate) struct SessionSetup<'a> {
     pub(crate) process: ProcessClock,
     /// Where events go.
     pub(crate) events: broadcast::Sender<GatewayEvent>,
+    /// Where drops are counted.
+    pub(crate) counters: Arc<Counters>,
 }
 
 impl SessionShared {
@@ -196,6 +200,7 @@ impl SessionShared {
             process: setup.process,
             inputs,
             events: setup.events,
+            counters: setup.counters,
             journal: Mutex::new(None),
             journaling: AtomicBool::new(false),
             mappings: Mutex::default(),
@@ -337,6 +342,17 @@ impl SessionShared {
     /// The media of a participant, if it ever published in this session.
     pub(crate) fn existing_feed(&self, participant: &ParticipantId) -> Option<Arc<Feed>> {
         self.feeds.lock().get(participant).cloned()
+    }
+
+    /// Forgets media that nobody sends or receives any more.
+    fn sweep_feeds(&self, published: impl Fn(&ParticipantId) -> bool) {
+        let mut feeds = self.feeds.lock();
+        feeds.retain(|participant, feed| Arc::strong_count(feed) > 1 || published(participant));
+    }
+
+    /// Where drops are counted.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// Who publishes, in order of arrival.
