@@ -165,7 +165,12 @@ impl Actor {
                 Command::Video { k, keyframe, data } => spool.video(k, keyframe, data),
                 Command::Audio { n, data } => spool.audio(n, data),
                 Command::Thumbnail { k, jpeg } => spool.thumbnail(k, &jpeg),
-                Command::Finish { outcome } => spool.close(outcome, now),
+                Command::Finish { outcome, sealed } => {
+                    spool.close(outcome, now)?;
+                    // Whoever asked may have gone.
+                    let _ = sealed.send(());
+                    Ok(())
+                }
             })?;
             if is_sync_due { spool.sync() } else { Ok(()) }
         })

@@ -14,7 +14,7 @@ use compositor_core::access_unit::MediaKind;
 use compositor_core::id::DestinationId;
 use compositor_core::time::{FrameRate, WallTime};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::key_layout::KeyLayout;
 use crate::limits::{COMMANDS_MAX, EVENTS_MAX, SPOOL_BYTES_MAX};
@@ -256,9 +256,12 @@ impl Recording {
         self.send(Command::Thumbnail { k, jpeg }).await
     }
 
-    /// Seals what there is. Uploading goes on; [`RecordingEvent::Finished`] tells when it is over.
+    /// Seals what there is, and returns when that is on disk. Uploading goes on; [`RecordingEvent::Finished`] tells when it
+    /// is over.
     pub async fn finish(self, outcome: RecordingOutcome) -> Result<(), RecordingClosed> {
-        self.send(Command::Finish { outcome }).await
+        let (sealed, is_sealed) = oneshot::channel();
+        self.send(Command::Finish { outcome, sealed }).await?;
+        is_sealed.await.map_err(|_| RecordingClosed)
     }
 
     async fn send(&self, command: Command) -> Result<(), RecordingClosed> {
@@ -272,10 +275,23 @@ impl Recording {
 /// What the handle asks of the recording's task.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Video { k: u64, keyframe: bool, data: Bytes },
-    Audio { n: u64, data: Bytes },
-    Thumbnail { k: u64, jpeg: Bytes },
-    Finish { outcome: RecordingOutcome },
+    Video {
+        k: u64,
+        keyframe: bool,
+        data: Bytes,
+    },
+    Audio {
+        n: u64,
+        data: Bytes,
+    },
+    Thumbnail {
+        k: u64,
+        jpeg: Bytes,
+    },
+    Finish {
+        outcome: RecordingOutcome,
+        sealed: oneshot::Sender<()>,
+    },
 }
 
 /// The recording has stopped; its last event tells why.

@@ -236,6 +236,14 @@ impl State {
         {
             violation(format!("{key} came after the closing document"));
         }
+        let segments = |text: &Bytes| String::from_utf8_lossy(text).matches("#EXTINF").count();
+        if let Some(before) = contents.get(key)
+            && key.ends_with("playlist.m3u8")
+            && (segments(before) > segments(body)
+                || before.ends_with(b"ENDLIST\n") && before != body)
+        {
+            violation(format!("{key} has shrunk or was opened again"));
+        }
         let mutable = key.ends_with(".m3u8") || key.contains("/latest_thumbnail/");
         if let Some(before) = contents.insert(key.to_owned(), body.clone())
             && before != *body

@@ -109,6 +109,12 @@ fn check_times(multivariant: &Path, media: &Media) {
                     .collect()
             })
             .collect();
+        let units = if step.is_none() {
+            media.video.len()
+        } else {
+            media.audio.len()
+        };
+        assert_eq!(times.len(), units, "packets of {stream}");
         assert!(
             times.iter().all(|times| times[0] == times[1]),
             "PTS and DTS are one"
@@ -176,6 +182,7 @@ fn check_continuity(hls: &Path, media: &Media) {
     let folder = hls.join(format!("180p{}-AAAABBBBCCCC", media.fps.frames_in(1)));
     let segments = media.video.len().div_ceil(media.segment_frames as usize);
     let mut counters: BTreeMap<u16, u8> = BTreeMap::new();
+    let mut clock = None;
     for i in 0..segments {
         let segment = std::fs::read(folder.join(format!("{i}.ts"))).expect("is there");
         assert_eq!(segment.len() % 188, 0);
@@ -191,6 +198,15 @@ fn check_continuity(hls: &Path, media: &Media) {
                     "a keyframe and a clock"
                 ),
                 _ => {}
+            }
+            if packet[3] & 0x20 != 0 && packet[4] > 0 && packet[5] & 0x10 != 0 {
+                let high = u32::from_be_bytes([packet[6], packet[7], packet[8], packet[9]]);
+                let now = u64::from(high) << 1 | u64::from(packet[10] >> 7);
+                let step = now - clock.replace(now).unwrap_or(now);
+                assert!(
+                    step <= 9000,
+                    "a clock reference comes every 100 ms, not {step}"
+                );
             }
             let counter = packet[3] & 0x0F;
             let has_payload = packet[3] & 0x10 != 0;

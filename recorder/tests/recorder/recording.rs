@@ -1,19 +1,17 @@
 //! Whole recordings against an S3 server on loopback: what arrives plays, and the rules hold when requests fail.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::check::check_recording;
+use crate::support::media::Media;
+use crate::support::server::{Fault, Server};
+use crate::support::{BUCKET, PREFIX, clock, crash, events_until, feed, is_finished, spec, store};
 use bytes::Bytes;
 use compositor_core::access_unit::MediaKind;
 use compositor_core::time::FrameRate;
 use recorder::{
     Recording, RecordingEvent, RecordingOutcome, Rejection, StoreFault, Thumbnails, recover,
 };
-use support::check::check_recording;
-use support::media::Media;
-use support::server::{Fault, Server};
-use support::{BUCKET, PREFIX, clock, crash, events_until, feed, is_finished, spec, store};
 
 const NTSC: FrameRate = FrameRate {
     num: 30_000,
@@ -374,6 +372,51 @@ async fn a_recording_without_units_ends_as_an_empty_one() {
 }
 
 #[tokio::test]
+async fn every_frame_rate_keeps_its_grid() {
+    for fps in [
+        FrameRate::whole(2),
+        FrameRate {
+            num: 12_345,
+            den: 1000,
+        },
+        FrameRate::whole(60),
+    ] {
+        let world = World::new(fps, fps.frames_in(5)).await;
+        let (recording, mut events) = world.start().await;
+        feed(&recording, &world.media, 0..world.frames()).await;
+        recording
+            .finish(RecordingOutcome::Ended)
+            .await
+            .expect("is recording");
+        events_until(&mut events, is_finished).await;
+        check_recording(&world.server, &world.media);
+    }
+}
+
+#[tokio::test]
+async fn a_finished_recording_is_sealed_before_it_is_uploaded() {
+    let world = World::new(FrameRate::whole(30), 90).await;
+    world.server.fail_all(Some(Fault::Cut));
+    let (recording, events) = world.start().await;
+    feed(&recording, &world.media, 0..90).await;
+    recording
+        .finish(RecordingOutcome::Ended)
+        .await
+        .expect("is recording");
+    for object in ["0.ts", "1.ts", "ended.json"] {
+        assert!(
+            world.spool().join("objects").join(object).exists(),
+            "{object}"
+        );
+    }
+    // Nobody needs to listen.
+    drop(events);
+    world.server.fail_all(None);
+    wait_for("the spool to be emptied", || !world.spool().exists()).await;
+    check_recording(&world.server, &world.media);
+}
+
+#[tokio::test]
 async fn crashes_at_random_points_lose_nothing_and_double_nothing() {
     let world = World::new(NTSC, 450).await;
     let mut random = Random(0x5EED_1234_5678_9ABC);
@@ -445,6 +488,18 @@ async fn a_recording_whose_process_died_is_finished_at_the_next_start() {
             .unwrap()
             .is_some()
     );
+}
+
+/// Waits for what a background task brings about.
+async fn wait_for(what: &str, condition: impl Fn() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let limit = Duration::from_secs(60);
+    let waited = tokio::time::timeout(limit, waiting).await;
+    waited.unwrap_or_else(|_| panic!("no longer waiting for {what}"));
 }
 
 /// xorshift64.
