@@ -1,20 +1,16 @@
 /** The page: who may enter, and which parts there are. */
 
-import { SessionApi } from './session/api';
+import { SessionApi, sessionToken } from './session/api';
 import { CompositionPanel } from './ui/composition-panel';
 import { byId, onSubmit } from './ui/dom';
 import { Notices } from './ui/notices';
 import { RoomPanel } from './ui/room-panel';
 import { StagePicker, stageTitle } from './ui/stage-picker';
 
-/** A page that was loaded again this shortly before is not loaded again: the fault is another one. */
-const RELOAD_PAUSE_MS = 10_000;
-const RELOADED_AT = 'proscenium.reloadedAt';
-
 const notices = new Notices();
 const login = byId('login', HTMLElement);
 const app = byId('app', HTMLElement);
-const api = new SessionApi(sessionToken(), reload, () => showLogin(true));
+const api = new SessionApi(sessionToken(document), () => showLogin(true));
 
 const room = new RoomPanel(api, notices, (joined) => picker.setLocked(joined));
 const composition = new CompositionPanel(api, notices);
@@ -55,20 +51,9 @@ async function enter(): Promise<void> {
 }
 
 function showLogin(wanted: boolean): void {
+  if (wanted && !login.hidden) return;
   login.hidden = !wanted;
   app.hidden = wanted;
   byId('stage-choice', HTMLElement).hidden = wanted;
   if (wanted) byId('password', HTMLInputElement).focus();
-}
-
-/** The server was restarted: the page that it serves now has the right token. */
-function reload(): void {
-  const last = Number(sessionStorage.getItem(RELOADED_AT) ?? 0);
-  if (Date.now() - last < RELOAD_PAUSE_MS) return;
-  sessionStorage.setItem(RELOADED_AT, String(Date.now()));
-  location.reload();
-}
-
-function sessionToken(): string {
-  return document.querySelector<HTMLMetaElement>('meta[name=session-token]')?.content ?? '';
 }

@@ -8,7 +8,7 @@
 //! - `X-Session-Token`: the token of this server start. The served page holds it in
 //!   `<meta name="session-token" content="...">`; `index.html` is written with the placeholder
 //!   `__PROSCENIUM_SESSION_TOKEN__` as content, the server replaces it while serving. (A server restart makes a new
-//!   token: on a 403 with code `SessionTokenMismatch` the page reloads itself.)
+//!   token: on a 403 with code `SessionTokenMismatch` the page takes it from a fresh `GET /`.)
 //! - `Host` must name this server (a loopback name or address, the bound address, or the host of the public URL).
 //! - `Origin`, when sent, must be the page's own; always sent by browsers on POST.
 //! - POST bodies are JSON with `Content-Type: application/json`, at most 64 KiB. An empty body counts as `{}`.

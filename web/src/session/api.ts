@@ -40,12 +40,15 @@ function member(value: unknown, name: string): unknown {
     : undefined;
 }
 
-/** Calls need the token that the server wrote into the page. */
+/** The token of this server start, which `GET /` writes into the page. */
+export function sessionToken(page: Document): string {
+  return page.querySelector<HTMLMetaElement>('meta[name=session-token]')?.content ?? '';
+}
+
+/** Calls need the token of this server start; after a restart the new one is fetched, and whoever is on a stage stays. */
 export class SessionApi {
   constructor(
-    private readonly token: string,
-    /** Called when the server has been restarted: the page's token is of the start before. */
-    private readonly onTokenMismatch: () => void,
+    private token: string,
     private readonly onLoginRequired: () => void,
   ) {}
 
@@ -97,28 +100,51 @@ export class SessionApi {
     body?: unknown,
     signal?: AbortSignal,
   ): Promise<T> {
+    try {
+      return (await this.once(method, path, body, signal)) as T;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.code === 'LoginRequired') this.onLoginRequired();
+      if (error.code !== 'SessionTokenMismatch') throw error;
+    }
+    await this.renewToken();
+    return (await this.once(method, path, body, signal)) as T;
+  }
+
+  private async once(
+    method: 'GET' | 'POST',
+    path: string,
+    body: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
     const headers: Record<string, string> = { 'X-Session-Token': this.token };
     if (body !== undefined) headers['Content-Type'] = 'application/json';
-    let response: Response;
-    try {
-      response = await fetch(`/session/${path}`, {
-        method,
-        headers,
-        body: body === undefined ? null : JSON.stringify(body),
-        cache: 'no-store',
-        signal: signal ?? null,
-      });
-    } catch (cause) {
-      if (signal?.aborted) throw cause;
-      throw new ApiError(0, 'Unreachable', 'The server cannot be reached. Is it still running?');
-    }
+    const response = await reach(`/session/${path}`, {
+      method,
+      headers,
+      body: body === undefined ? null : JSON.stringify(body),
+      cache: 'no-store',
+      signal: signal ?? null,
+    });
     const text = await response.text();
     const answer: unknown = text === '' ? undefined : parse(text);
-    if (response.ok) return answer as T;
-    const error = apiError(response.status, answer);
-    if (error.code === 'SessionTokenMismatch') this.onTokenMismatch();
-    if (error.code === 'LoginRequired') this.onLoginRequired();
-    throw error;
+    if (response.ok) return answer;
+    throw apiError(response.status, answer);
+  }
+
+  private async renewToken(): Promise<void> {
+    const response = await reach('/', { cache: 'no-store' });
+    const page = new DOMParser().parseFromString(await response.text(), 'text/html');
+    this.token = sessionToken(page);
+  }
+}
+
+async function reach(url: string, init: RequestInit): Promise<Response> {
+  try {
+    return await fetch(url, init);
+  } catch (cause) {
+    if (init.signal?.aborted) throw cause;
+    throw new ApiError(0, 'Unreachable', 'The server cannot be reached. Is it still running?');
   }
 }
 

@@ -77,6 +77,12 @@ export class CompositionPanel {
     if (stage === null) return;
     this.notices.clear('composition');
     const { width, height } = chosenSize('canvas');
+    const channel = byId('to-channel', HTMLInputElement).checked;
+    const recording = byId('to-recording', HTMLInputElement).checked;
+    if (!channel && !recording) {
+      this.notices.error('composition', 'choose the channel, the recording, or both');
+      return;
+    }
     try {
       this.composition = await this.api.startComposition({
         stageId: stage.stageId,
@@ -84,8 +90,8 @@ export class CompositionPanel {
         width,
         height,
         bitrate: bitrateFor(height),
-        channel: byId('to-channel', HTMLInputElement).checked,
-        recording: byId('to-recording', HTMLInputElement).checked,
+        channel,
+        recording,
       });
       this.render();
     } catch (error) {
