@@ -86,20 +86,11 @@ pub fn public_url(config: &Config, http: SocketAddr) -> BaseUrl {
         .unwrap_or_else(|| BaseUrl::of_listener(reachable(http)))
 }
 
-/// The host that publishers are told, and `:port` unless it is 1935. A listener on every interface has the host of the
-/// public URL.
+/// Where publishers are told to go: the host of the public URL, and `:port` unless it is 1935.
 pub fn ingest_endpoint(rtmp: SocketAddr, public_url: &BaseUrl) -> String {
-    let host = if rtmp.ip().is_unspecified() {
-        public_url.host().to_owned()
-    } else {
-        let address = rtmp.to_string();
-        address
-            .rsplit_once(':')
-            .map_or(address.as_str(), |(host, _)| host)
-            .to_owned()
-    };
+    let host = public_url.host();
     match rtmp.port() {
-        RTMP_PORT => host,
+        RTMP_PORT => host.to_owned(),
         port => format!("{host}:{port}"),
     }
 }
@@ -156,23 +147,16 @@ mod tests {
 
     #[test]
     fn publishers_are_told_the_host_and_only_an_unusual_port() {
-        let public = BaseUrl::parse("https://stage.example.com:8443/x").unwrap();
+        let told = |rtmp, url| ingest_endpoint(address(rtmp), &BaseUrl::parse(url).unwrap());
+        assert_eq!(told("127.0.0.1:1935", "http://127.0.0.1:8080"), "127.0.0.1");
         assert_eq!(
-            ingest_endpoint(address("127.0.0.1:1935"), &public),
-            "127.0.0.1"
-        );
-        assert_eq!(
-            ingest_endpoint(address("127.0.0.1:41"), &public),
+            told("127.0.0.1:41", "http://127.0.0.1:8080"),
             "127.0.0.1:41"
         );
-        assert_eq!(ingest_endpoint(address("[::1]:41"), &public), "[::1]:41");
+        assert_eq!(told("[::1]:41", "http://[::1]:8080"), "[::1]:41");
         assert_eq!(
-            ingest_endpoint(address("0.0.0.0:1935"), &public),
+            told("0.0.0.0:1935", "https://stage.example.com/x"),
             "stage.example.com"
-        );
-        assert_eq!(
-            ingest_endpoint(address("0.0.0.0:41"), &public),
-            "stage.example.com:41"
         );
     }
 }

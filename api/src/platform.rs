@@ -17,8 +17,9 @@ use stage_gateway::{Gateway, GatewayConfig};
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::composition::{Compositions, Services, ended_by_kill};
-use crate::config::{ACCOUNT, Config, REGION};
+use crate::config::{ACCOUNT, BaseUrl, Config, REGION};
 use crate::data_dir::DataDir;
+use crate::endpoints::ingest_endpoint;
 use crate::live_backend::{LiveBackend, StoreDirectory};
 use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
@@ -78,8 +79,8 @@ pub enum PlatformError {
 /// The addresses that others of this server are reached at.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
-    /// `public_url`, without a slash at the end.
-    pub public_url: String,
+    /// How clients reach the HTTP port.
+    pub public_url: BaseUrl,
     /// Where recordings go.
     pub recordings: StoreConfig,
 }
@@ -115,7 +116,7 @@ impl Platform {
             listen: config.rtmp,
             region: REGION.to_owned(),
             account: ACCOUNT.to_owned(),
-            public_url: surroundings.public_url.clone(),
+            public_url: surroundings.public_url.to_string(),
         };
         let directory = Arc::new(StoreDirectory(store.clone()));
         let (channels, mut channel_events) = Channels::start(channels, directory).await?;
@@ -198,11 +199,6 @@ impl Platform {
 }
 
 fn settings(config: &Config, surroundings: &Surroundings, rtmp: SocketAddr) -> Settings {
-    let host = surroundings
-        .public_url
-        .split_once("://")
-        .map_or("", |(_, rest)| rest);
-    let host = host.split(['/', ':']).next().unwrap_or_default();
     let access_keys = config.credentials.iter().map(|credential| AccessKey {
         id: credential.access_key_id.clone(),
         secret: credential.secret_access_key.expose().to_owned(),
@@ -211,11 +207,8 @@ fn settings(config: &Config, surroundings: &Surroundings, rtmp: SocketAddr) -> S
     Settings {
         region: REGION.to_owned(),
         access_keys: access_keys.collect(),
-        public_url: surroundings.public_url.clone(),
-        ingest_endpoint: match rtmp.port() {
-            1935 => host.to_owned(),
-            port => format!("{host}:{port}"),
-        },
+        public_url: surroundings.public_url.to_string(),
+        ingest_endpoint: ingest_endpoint(rtmp, &surroundings.public_url),
     }
 }
 

@@ -65,7 +65,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     let (listener, http) = bind_http(config.http).await?;
     let public_url = public_url(&config, http);
     let surroundings = Surroundings {
-        public_url: public_url.to_string(),
+        public_url: public_url.clone(),
         recordings,
     };
     let platform = Platform::start(&config, &data_dir, clock, surroundings).await?;
