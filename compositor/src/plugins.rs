@@ -1,4 +1,4 @@
-//! Which GStreamer elements composing needs.
+//! Which GStreamer elements composing and publishing need.
 
 /// Each element with the Debian package that brings it.
 const NEEDED: &[(&str, &str)] = &[
@@ -6,6 +6,11 @@ const NEEDED: &[(&str, &str)] = &[
     ("audioconvert", "gstreamer1.0-plugins-base"),
     ("opusdec", "gstreamer1.0-plugins-base"),
     ("videoconvert", "gstreamer1.0-plugins-base"),
+    ("opusenc", "gstreamer1.0-plugins-base"),
+    ("videoscale", "gstreamer1.0-plugins-base"),
+    ("textoverlay", "gstreamer1.0-x"),
+    ("timeoverlay", "gstreamer1.0-x"),
+    ("vp8enc", "gstreamer1.0-plugins-good"),
     ("vp8dec", "gstreamer1.0-plugins-good"),
     ("vp9dec", "gstreamer1.0-plugins-good"),
     ("x264enc", "gstreamer1.0-plugins-ugly"),
@@ -13,7 +18,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("avenc_aac", "gstreamer1.0-libav"),
 ];
 
-/// The elements that composing needs and this machine lacks, each as `element (package)`; all of them when GStreamer
+/// The elements that composing and publishing need and this machine lacks, each as `element (package)`; all of them when GStreamer
 /// itself does not start.
 pub fn missing() -> Vec<String> {
     let starts = gstreamer::init().is_ok();
