@@ -216,6 +216,22 @@ def test_killed_worker_leaves_no_trace_in_the_recording(server, realtime, ivs, s
         assert np.abs(periods - 1).max() < 0.02, f"{name}: beeps every {periods} s"
 
 
+def test_worker_has_no_network_and_no_secrets(server, realtime, s3):
+    stage, encoder = st.make_stage(realtime), st.make_encoder(realtime, width=320, height=180)
+    storage, _ = st.make_storage(realtime, s3)
+    started = st.start(realtime, stage, st.to_s3(storage, encoder))
+    st.wait_all_active(realtime, started["arn"])
+    (pid,) = server.worker_pids()
+    with open(f"/proc/{pid}/environ") as environment:
+        names = {variable.split("=")[0] for variable in environment.read().split("\0") if variable}
+    assert names == {"GST_REGISTRY"}
+    assert os.readlink(f"/proc/{pid}/ns/net") != os.readlink("/proc/self/ns/net")
+    with open(f"/proc/{pid}/limits") as limits:
+        address_space = next(line for line in limits if line.startswith("Max address space"))
+    assert "unlimited" not in address_space
+    st.stop(realtime, started["arn"])
+
+
 def segment_count(s3, bucket, started):
     prefix = st.prefix_of(started)
     return sum(key.endswith(".ts") for key in rec.list_keys(s3, bucket, prefix))
