@@ -23,7 +23,10 @@ export async function startPattern(name: string, width: number, height: number):
   const draw = () => drawPattern(context, name, tone.seconds());
   draw();
   const ticker = new Worker(new URL('./ticker.ts', import.meta.url), { type: 'module' });
-  ticker.addEventListener('message', draw);
+  ticker.addEventListener('message', () => {
+    draw();
+    ticker.postMessage(0);
+  });
   const stream = canvas.captureStream(30);
   for (const track of tone.stream.getTracks()) stream.addTrack(track);
   // Without a gesture of the user the sound may have to wait; the picture does not.

@@ -6,7 +6,7 @@ import type { Participant } from '../session/types';
 import { byId, element } from './dom';
 
 /** Looks at a tile, one second apart, without a new frame until the camera counts as off. */
-const DARK_AFTER_LOOKS = 2;
+const DARK_AFTER_LOOKS = 3;
 
 const LINK_WORDS: Record<LinkState, string> = {
   connecting: 'Connecting…',
