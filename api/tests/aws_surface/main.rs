@@ -1,5 +1,7 @@
 //! The AWS surface as a client sees it: signed requests in, JSON out, against a store on disk and a scripted backend.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod channels;
 mod composition_life;
 mod compositions;
