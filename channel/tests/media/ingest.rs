@@ -1,6 +1,10 @@
 //! Real publishers against the ingest, real players against the origin.
 
+use axum::body::Body;
+use axum::http::Request;
 use channel::{StreamEvent, StreamHealth, TakeoverFailure};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
 
 use crate::world::{
     KEY, MASTER, PATIENCE, World, ffmpeg, packet_times, probe, run, spawn, wait_for,
@@ -283,4 +287,49 @@ async fn other_codecs_are_thrown_out() {
         );
     }
     assert!(world.channels.streams().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shutdown_ends_streams_and_playlists_and_reports_it() {
+    let world = World::start().await;
+    let mut publisher = ffmpeg(&world.publish_url(), "160x120", "60", &[]);
+    let playlist = world.media_playlist().await;
+    let routes = world.channels.routes();
+    let World {
+        channels,
+        mut events,
+        rtmp,
+        _alone,
+        ..
+    } = world;
+    let reader = tokio::spawn(async move {
+        let mut seen = Vec::new();
+        while let Some(event) = events.recv().await {
+            seen.push(event.event);
+        }
+        seen
+    });
+    tokio::time::timeout(PATIENCE / 4, channels.shutdown())
+        .await
+        .expect("it ends in time");
+    assert_eq!(reader.await.unwrap(), WHOLE_LIFE);
+    tokio::time::timeout(PATIENCE, publisher.wait())
+        .await
+        .expect("ffmpeg ends")
+        .unwrap();
+    assert!(
+        tokio::net::TcpStream::connect(rtmp).await.is_err(),
+        "nobody listens any more"
+    );
+    let request = Request::get(&playlist).body(Body::empty()).unwrap();
+    let body = routes
+        .oneshot(request)
+        .await
+        .unwrap()
+        .into_body()
+        .collect()
+        .await
+        .unwrap();
+    let text = String::from_utf8(body.to_bytes().to_vec()).unwrap();
+    assert!(text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
 }

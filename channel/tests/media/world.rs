@@ -48,8 +48,8 @@ pub(crate) struct World {
     pub(crate) channels: Channels,
     pub(crate) rtmp: SocketAddr,
     pub(crate) http: SocketAddr,
-    events: mpsc::Receiver<ChannelEvent>,
-    _alone: Option<MutexGuard<'static, ()>>,
+    pub(crate) events: mpsc::Receiver<ChannelEvent>,
+    pub(crate) _alone: Option<MutexGuard<'static, ()>>,
 }
 
 impl World {
