@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use channel::{ChannelGrant, ChannelType, Channels, Directory, DirectoryError};
 use compositor_core::access_unit::MediaKind;
 use compositor_core::id::{ChannelId, CompositionId, ParticipantId, SessionId, StageId};
-use compositor_core::roster::Publisher;
+use compositor_core::roster::{Publisher, Track};
 use recorder::{ObjectStore, StoreFault};
 use stage_gateway::Gateway;
 use stage_gateway::token::TokenSpec;
@@ -131,10 +131,8 @@ impl PageBackend for LiveBackend {
 
 fn publishing(publisher: Publisher) -> PublishingParticipant {
     let has = |kind| {
-        publisher
-            .tracks
-            .iter()
-            .any(|track| track.codec.kind() == kind)
+        let live = |track: &Track| track.codec.kind() == kind && !track.stopped;
+        publisher.tracks.iter().any(live)
     };
     PublishingParticipant {
         has_audio: has(MediaKind::Audio),
