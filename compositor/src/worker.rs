@@ -1,14 +1,16 @@
 //! The child's main loop: the socket to the server is its standard input, and all it has.
 
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use compositor_core::journal::{Record, RecordError};
+use compositor_core::journal::{Record, RecordBody, RecordError};
 use compositor_core::time::MediaTime;
-use compositor_core::worker_protocol::{FromWorker, Job, ToWorker};
+use compositor_core::worker_protocol::{FromWorker, ToWorker};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
 use nix::sys::time::TimeValLike;
@@ -78,7 +80,7 @@ pub fn run() -> Result<(), WorkerError> {
     compose(socket)
 }
 
-fn compose(mut socket: UnixStream) -> Result<(), WorkerError> {
+fn compose(socket: UnixStream) -> Result<(), WorkerError> {
     let mut reading = socket.try_clone().map_err(WorkerError::Socket)?;
     let job = match wire::read_blocking(&mut reading)? {
         Some(ToWorker::Job(job)) => job,
@@ -86,19 +88,28 @@ fn compose(mut socket: UnixStream) -> Result<(), WorkerError> {
         None => return Ok(()),
     };
     let (batches, inputs) = sync_channel(BATCHES_MAX);
+    let newest = Arc::new(AtomicU64::new(0));
+    let read_until = Arc::clone(&newest);
     thread::spawn(move || {
-        if let Err(error) = read(&mut reading, &batches) {
+        if let Err(error) = read(&mut reading, &batches, &read_until) {
             // The composer may have ended meanwhile, then nobody is left to tell.
             let _ = batches.send(Err(error));
         }
     });
-    work(job, &inputs, &mut socket)
+    Work {
+        composer: Composer::new(job)?,
+        newest,
+        socket,
+        out: Vec::new(),
+    }
+    .run(&inputs)
 }
 
 /// Parses what the server sends until it closes the socket or nobody listens any more.
 fn read(
     socket: &mut UnixStream,
     batches: &SyncSender<Result<Input, WorkerError>>,
+    newest: &AtomicU64,
 ) -> Result<(), WorkerError> {
     while let Some(message) = wire::read_blocking(socket)? {
         let input = match message {
@@ -107,6 +118,9 @@ fn read(
             ToWorker::Records(mut bytes) => {
                 let mut records = Vec::new();
                 while let Some(record) = Record::decode(&mut bytes)? {
+                    if record.body == RecordBody::Watermark {
+                        newest.fetch_max(record.time.0, Ordering::Relaxed);
+                    }
                     records.push(record);
                 }
                 if !bytes.is_empty() {
@@ -122,40 +136,50 @@ fn read(
     Ok(())
 }
 
-fn work(
-    job: Job,
-    inputs: &Receiver<Result<Input, WorkerError>>,
-    socket: &mut impl Write,
-) -> Result<(), WorkerError> {
-    let mut composer = Composer::new(job)?;
-    let mut out = Vec::new();
-    // The channel closes when the server does: then there is nobody to compose for.
-    while let Ok(input) = inputs.recv() {
-        match input? {
-            Input::Stop(at) => composer.stop(at, &mut out)?,
-            Input::Records(records) => {
-                for record in records {
-                    composer.record(record, &mut out)?;
-                    send(&mut out, socket)?;
-                }
-            }
-        }
-        send(&mut out, socket)?;
-        if composer.has_ended() {
-            break;
-        }
-    }
-    Ok(())
+/// The composer between the reader and the socket.
+struct Work {
+    composer: Composer,
+    /// The newest watermark that was read, composed or not.
+    newest: Arc<AtomicU64>,
+    socket: UnixStream,
+    out: Vec<FromWorker>,
 }
 
-fn send(out: &mut Vec<FromWorker>, socket: &mut impl Write) -> Result<(), WorkerError> {
-    for mut message in out.drain(..) {
-        if let FromWorker::Stats(stats) = &mut message {
-            stats.cpu_ms = cpu_ms();
+impl Work {
+    fn run(mut self, inputs: &Receiver<Result<Input, WorkerError>>) -> Result<(), WorkerError> {
+        // The channel closes when the server does: then there is nobody to compose for.
+        while let Ok(input) = inputs.recv() {
+            match input? {
+                Input::Stop(at) => self.composer.stop(at, &mut self.out)?,
+                Input::Records(records) => {
+                    for record in records {
+                        self.composer.record(record, &mut self.out)?;
+                        self.send()?;
+                    }
+                }
+            }
+            self.send()?;
+            if self.composer.has_ended() {
+                break;
+            }
         }
-        wire::write_blocking(socket, &message)?;
+        Ok(())
     }
-    Ok(())
+
+    fn send(&mut self) -> Result<(), WorkerError> {
+        let newest = MediaTime(self.newest.load(Ordering::Relaxed));
+        for mut message in self.out.drain(..) {
+            if let FromWorker::Stats(stats) = &mut message {
+                stats.cpu_ms = cpu_ms();
+                let unread = newest.since(self.composer.watermark()).as_millis();
+                stats.behind_ms = stats
+                    .behind_ms
+                    .saturating_add(u32::try_from(unread).unwrap_or(u32::MAX));
+            }
+            wire::write_blocking(&mut self.socket, &message)?;
+        }
+        Ok(())
+    }
 }
 
 /// User and system time of this process.
@@ -192,10 +216,10 @@ fn limit_resources() {
 mod tests {
     use bytes::{Bytes, BytesMut};
     use compositor_core::id::CompositionId;
-    use compositor_core::journal::{JournalSeq, RecordBody};
+    use compositor_core::journal::JournalSeq;
     use compositor_core::layout::{GridSpec, LayoutSpec, VideoAspectRatio};
     use compositor_core::time::FrameRate;
-    use compositor_core::worker_protocol::EncoderSpec;
+    use compositor_core::worker_protocol::{EncoderSpec, Job};
 
     use super::*;
 

@@ -25,7 +25,7 @@ fn script() -> Vec<Record> {
     };
     let mut script = Script::default();
     let one = publisher("one", 0, Codec::H264, &[(320, 180)]);
-    let two = publisher("two", 1, Codec::Vp8, &[(320, 180)]);
+    let two = publisher("two", 1, Codec::Vp8, &[(320, 180), (320, 180)]);
     script.roster(0, RosterChange::Snapshot(vec![one, two.clone()]));
     let mut away = two.clone();
     away.connected = false;

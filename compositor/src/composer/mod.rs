@@ -175,6 +175,11 @@ impl Composer {
         self.ended
     }
 
+    /// How far the records that it was given reach.
+    pub fn watermark(&self) -> MediaTime {
+        self.watermark
+    }
+
     fn compose_due(&mut self, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
         while let Some((due, what)) = self.next_due() {
             if due.plus(COMPOSITION_DELAY) > self.watermark {
