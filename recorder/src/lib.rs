@@ -5,6 +5,26 @@
 //! - the playlist in the bucket never names an object that is not there;
 //! - one key never has two contents, except playlists and the latest thumbnail;
 //! - `recording-ended.json` comes last.
+//!
+//! The contract: units are handed in by number, in any process; a process that takes over continues where the spool ends.
+//!
+//! ```no_run
+//! use recorder::{ObjectStore, Recording, RecordingEvent, RecordingOutcome, RecordingSpec, WallClock};
+//!
+//! # async fn record(spec: RecordingSpec, store: ObjectStore, clock: WallClock, idr: bytes::Bytes, aac: bytes::Bytes)
+//! # -> Result<(), Box<dyn std::error::Error>> {
+//! let (recording, mut events) = Recording::start(spec, store, clock).await?;
+//! recording.video(0, true, idr).await?;
+//! recording.audio(0, aac).await?;
+//! recording.finish(RecordingOutcome::Ended).await?;
+//! while let Some(event) = events.recv().await {
+//!     if let RecordingEvent::Finished { objects, duration } = event {
+//!         println!("{objects} objects, {duration:?}");
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod h264;
 pub mod key_layout;

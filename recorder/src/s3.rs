@@ -213,15 +213,16 @@ impl ObjectStore {
         {
             return Ok(Confirmation::Different);
         }
-        let same = match answer
+        let stored = answer
             .metadata()
-            .and_then(|metadata| metadata.get(CHECKSUM_METADATA))
-        {
-            Some(stored) => *stored == checksum(body),
-            None => self.get(bucket, key).await? == body,
+            .and_then(|metadata| metadata.get(CHECKSUM_METADATA));
+        let (is_same, confirmation) = match stored {
+            Some(stored) => (*stored == checksum(body), Confirmation::Same),
+            // A server died between content and metadata: the same PUT again brings both.
+            None => (self.get(bucket, key).await? == body, Confirmation::Absent),
         };
-        Ok(if same {
-            Confirmation::Same
+        Ok(if is_same {
+            confirmation
         } else {
             Confirmation::Different
         })

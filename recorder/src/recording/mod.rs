@@ -186,6 +186,7 @@ pub struct Recording {
     commands: mpsc::Sender<Command>,
     next_video: u64,
     next_audio: u64,
+    is_sealed: bool,
 }
 
 impl Recording {
@@ -219,13 +220,15 @@ impl Recording {
         let (commands, command_rx) = mpsc::channel(COMMANDS_MAX);
         let (event_tx, events) = mpsc::channel(EVENTS_MAX);
         let (next_video, next_audio) = (spool.next_video(), spool.next_audio());
-        let intake = (!spool.is_closed()).then_some((command_rx, clock));
+        let is_sealed = spool.is_closed();
+        let intake = (!is_sealed).then_some((command_rx, clock));
         tokio::spawn(Actor::new(spool, store, intake, event_tx).run());
         (
             Self {
                 commands,
                 next_video,
                 next_audio,
+                is_sealed,
             },
             events,
         )
@@ -239,6 +242,11 @@ impl Recording {
     /// The AAC frame that was expected next when the handle was made.
     pub fn next_audio(&self) -> u64 {
         self.next_audio
+    }
+
+    /// Whether the recording was finished before it was resumed: it takes no more units, and only its uploads go on.
+    pub fn is_sealed(&self) -> bool {
+        self.is_sealed
     }
 
     /// Records H.264 frame `k`. Frames that came before are ignored, a hole is an event.
