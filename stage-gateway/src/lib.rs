@@ -3,6 +3,33 @@
 //!
 //! [`Gateway`] is the handle; everything it does is per stage session, an actor that owns the roster. Media goes from the
 //! track readers straight to the journal and to the subscribers; only keyframe requests and layer wishes flow back.
+//!
+//! ```no_run
+//! # use std::{net::SocketAddr, time::Instant};
+//! # use compositor_core::{id::{CompositionId, StageId}, sink::{JournalReader, StageJournal}, time::WallTime};
+//! # use stage_gateway::{Gateway, GatewayConfig, token::TokenIssuer};
+//! # async fn serve(token: &str, offer: &str, now: WallTime) -> Result<(), Box<dyn std::error::Error>> {
+//! let gateway = Gateway::start(GatewayConfig {
+//!     listen: SocketAddr::from(([127, 0, 0, 1], 8189)),
+//!     advertised: None,
+//!     journal_dir: "data/journal".into(),
+//!     token_key_file: "data/token.pem".into(),
+//!     issuer: TokenIssuer {
+//!         region: "us-east-1".into(),
+//!         account: "123456789012".into(),
+//!         whip_url: "http://127.0.0.1:8080/whip".into(),
+//!     },
+//!     process_start: Instant::now(),
+//! })
+//! .await?;
+//! let grant = gateway.verify_token(now, token)?;
+//! let answer = gateway.publish(&grant, offer).await?;
+//! let media = gateway.stage_journal(&grant.stage).await?;
+//! let mut records = media.attach(&CompositionId::new("c"), None).await?;
+//! let batch = records.next_batch().await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod clock;
 mod counters;

@@ -121,7 +121,8 @@ impl Inner {
         let seat = self.join(grant, Role::Publisher).await?;
         let made = async {
             let (peer, mut events) = self.new_peer(offer).await?;
-            let sdp = peer.answer(&mut events).await?;
+            let answer = peer.answer(&mut events).await?;
+            let sdp = sdp::with_start_bitrate(&offer.sdp, &answer);
             Ok((peer, events, sdp))
         };
         let (peer, events, sdp) = seat.unless_refused(made.await).await?;
