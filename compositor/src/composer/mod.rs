@@ -88,6 +88,7 @@ enum Due {
 impl Composer {
     /// Prepares encoders for `job`, at its start or where its predecessor's last checkpoint is.
     pub fn new(job: Job) -> Result<Self, WorkerError> {
+        gstreamer::init().map_err(WorkerError::Gstreamer)?;
         let fresh = Resume {
             checkpoint: None,
             next_k: vec![0; job.encoders.len()],

@@ -183,9 +183,9 @@ impl VideoTrack {
         self.queues.retain(|_, queue| !queue.is_empty());
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits, neither units nor a choice.
     pub(super) fn is_idle(&self) -> bool {
-        self.queues.values().all(VecDeque::is_empty)
+        self.choice.is_none() && self.queues.values().all(VecDeque::is_empty)
     }
 
     /// Decodes every unit with a PTS up to `horizon`.

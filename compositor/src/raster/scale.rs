@@ -55,13 +55,15 @@ enum Axis {
     /// Each output is the mean of two neighbours.
     Half,
     /// Anything else.
-    Any(Vec<Taps>),
+    Any(Taps),
 }
 
-/// `first..first + weights.len()`, counted within the source region.
+/// Output `i` is made of `count` input samples from `first[i]` on, counted within the source region, with as many
+/// weights from `i * count` on.
 #[derive(Debug)]
 struct Taps {
-    first: usize,
+    count: usize,
+    first: Vec<usize>,
     weights: Vec<u16>,
 }
 
@@ -73,13 +75,43 @@ impl Axis {
             Self::Half
         } else {
             let taps = if input > 2 * output { area } else { bilinear };
-            Self::Any((0..output).map(|i| taps(i, input, output)).collect())
+            Self::Any(Taps::new(
+                input,
+                (0..output).map(|i| taps(i, input, output)).collect(),
+            ))
         }
     }
 }
 
-/// The input samples that output `i` covers, each by as much as it is covered.
-fn area(i: usize, input: usize, output: usize) -> Taps {
+impl Taps {
+    /// Brings all outputs to the same count of weights: loops of known length are several times faster.
+    fn new(input: usize, each: Vec<(usize, Vec<u16>)>) -> Self {
+        let count = each.iter().map(|(_, weights)| weights.len()).max();
+        let count = count.unwrap_or(1);
+        let mut taps = Self {
+            count,
+            first: Vec::with_capacity(each.len()),
+            weights: Vec::with_capacity(each.len() * count),
+        };
+        for (first, weights) in each {
+            // At the far end there is only room for further weights in front.
+            let shifted = first.min(input - count);
+            let end = taps.weights.len() + count;
+            taps.first.push(shifted);
+            taps.weights
+                .extend(std::iter::repeat_n(0, first - shifted).chain(weights));
+            taps.weights.resize(end, 0);
+        }
+        taps
+    }
+
+    fn weights_of(&self, i: usize) -> &[u16] {
+        &self.weights[i * self.count..(i + 1) * self.count]
+    }
+}
+
+/// The input samples that output `i` covers, each by as much as it is covered: the first, and all weights.
+fn area(i: usize, input: usize, output: usize) -> (usize, Vec<u16>) {
     // In units of 1/output of an input sample.
     let (from, to) = (i * input, (i + 1) * input);
     let (first, last) = (from / output, (to - 1) / output);
@@ -93,25 +125,19 @@ fn area(i: usize, input: usize, output: usize) -> Taps {
             weight as u16
         })
         .collect();
-    Taps { first, weights }
+    (first, weights)
 }
 
 /// The two input samples between whose centres the centre of output `i` lies.
-fn bilinear(i: usize, input: usize, output: usize) -> Taps {
+fn bilinear(i: usize, input: usize, output: usize) -> (usize, Vec<u16>) {
     // Twice the position, in units of 1/output of an input sample; centres lie at halves.
     let position = ((2 * i + 1) * input).saturating_sub(output);
     let (first, rest) = (position / (2 * output), position % (2 * output));
     let second = (rest * usize::from(ONE) + output) / (2 * output);
-    if first + 1 >= input || second == 0 {
-        return Taps {
-            first: first.min(input - 1),
-            weights: vec![ONE],
-        };
+    if first + 1 >= input {
+        return (input - 1, vec![ONE]);
     }
-    Taps {
-        first,
-        weights: vec![ONE - second as u16, second as u16],
-    }
+    (first, vec![ONE - second as u16, second as u16])
 }
 
 impl PlaneScaler {
@@ -152,13 +178,8 @@ impl PlaneScaler {
                 &scratch.line
             }
             Axis::Any(taps) => {
-                let taps = &taps[y];
-                if let [ONE] = taps.weights[..] {
-                    input(taps.first)
-                } else {
-                    weighted_rows(taps, input, scratch);
-                    &scratch.line
-                }
+                weighted_rows(taps, y, input, scratch);
+                &scratch.line
             }
         };
         match &self.columns {
@@ -168,18 +189,37 @@ impl PlaneScaler {
                     *out = (u16::from(pair[0]) + u16::from(pair[1])).div_ceil(2) as u8;
                 }
             }
-            Axis::Any(taps) => {
-                for (out, taps) in out.iter_mut().zip(taps) {
-                    let samples = &line[taps.first..taps.first + taps.weights.len()];
-                    let sum: u32 = samples
-                        .iter()
-                        .zip(&taps.weights)
-                        .map(|(&sample, &weight)| u32::from(sample) * u32::from(weight))
-                        .sum();
-                    *out = ((sum + 128) >> 8) as u8;
-                }
-            }
+            Axis::Any(taps) => match taps.count {
+                1 => columns::<1>(taps, line, out),
+                2 => columns::<2>(taps, line, out),
+                3 => columns::<3>(taps, line, out),
+                4 => columns::<4>(taps, line, out),
+                5 => columns::<5>(taps, line, out),
+                6 => columns::<6>(taps, line, out),
+                _ => columns_of_many(taps, line, out),
+            },
         }
+    }
+}
+
+fn columns<const COUNT: usize>(taps: &Taps, line: &[u8], out: &mut [u8]) {
+    let (weights, _) = taps.weights.as_chunks::<COUNT>();
+    for ((out, &first), weights) in out.iter_mut().zip(&taps.first).zip(weights) {
+        let samples = &line[first..first + COUNT];
+        let mut sum = 128;
+        for i in 0..COUNT {
+            sum += u32::from(samples[i]) * u32::from(weights[i]);
+        }
+        *out = (sum >> 8) as u8;
+    }
+}
+
+fn columns_of_many(taps: &Taps, line: &[u8], out: &mut [u8]) {
+    for (i, (out, &first)) in out.iter_mut().zip(&taps.first).enumerate() {
+        let samples = &line[first..first + taps.count];
+        let products = samples.iter().zip(taps.weights_of(i));
+        let sum: u32 = products.map(|(&s, &w)| u32::from(s) * u32::from(w)).sum();
+        *out = ((sum + 128) >> 8) as u8;
     }
 }
 
@@ -205,11 +245,24 @@ fn mean(upper: &[u8], lower: &[u8], out: &mut [u8]) {
     }
 }
 
-fn weighted_rows<'a>(taps: &Taps, input: impl Fn(usize) -> &'a [u8], scratch: &mut Scratch) {
-    scratch.sums.fill(128);
-    for (offset, &weight) in taps.weights.iter().enumerate() {
-        for (sum, &sample) in scratch.sums.iter_mut().zip(input(taps.first + offset)) {
+fn weighted_rows<'a>(
+    taps: &Taps,
+    y: usize,
+    input: impl Fn(usize) -> &'a [u8],
+    scratch: &mut Scratch,
+) {
+    let (first, weights) = (taps.first[y], taps.weights_of(y));
+    if let [upper, lower] = *weights {
+        let rows = input(first).iter().zip(input(first + 1));
+        for (out, (&a, &b)) in scratch.line.iter_mut().zip(rows) {
             // At most 256 x 255 + 128, which fits.
+            *out = ((u16::from(a) * upper + u16::from(b) * lower + 128) >> 8) as u8;
+        }
+        return;
+    }
+    scratch.sums.fill(128);
+    for (offset, &weight) in weights.iter().enumerate() {
+        for (sum, &sample) in scratch.sums.iter_mut().zip(input(first + offset)) {
             *sum += u16::from(sample) * weight;
         }
     }
@@ -262,9 +315,10 @@ mod tests {
         for input in 1..80 {
             for output in 1..80 {
                 if let Axis::Any(taps) = Axis::new(input, output) {
-                    for taps in taps {
-                        assert_eq!(taps.weights.iter().sum::<u16>(), ONE, "{input} {output}");
-                        assert!(taps.first + taps.weights.len() <= input, "{input} {output}");
+                    for i in 0..output {
+                        let sum: u16 = taps.weights_of(i).iter().sum();
+                        assert_eq!(sum, ONE, "{input} {output}");
+                        assert!(taps.first[i] + taps.count <= input, "{input} {output}");
                     }
                 }
             }
