@@ -29,8 +29,8 @@ pub async fn recover(
 ) -> Result<Vec<Result<Recovery, RecordingError>>, RecordingError> {
     let root = spool_root.to_owned();
     let mut recoveries = Vec::new();
-    for dir in blocking(move || spools_in(&root)).await? {
-        let outcome = outcome.clone();
+    let spools = blocking(move || spools_in(&root)).await?;
+    for (dir, outcome) in spools.into_iter().zip(std::iter::repeat(outcome)) {
         let sealed = blocking(move || {
             let mut spool = Spool::resume(&dir)?;
             spool.close_abandoned(outcome)?;

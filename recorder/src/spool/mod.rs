@@ -136,7 +136,7 @@ impl Spool {
         self.append(
             MediaKind::Video,
             placement,
-            Unit {
+            &Unit {
                 kind,
                 number: k,
                 data,
@@ -151,7 +151,7 @@ impl Spool {
         self.append(
             MediaKind::Audio,
             placement,
-            Unit {
+            &Unit {
                 kind: UnitKind::Audio,
                 number: n,
                 data,
@@ -315,7 +315,7 @@ impl Spool {
         &mut self,
         kind: MediaKind,
         placement: Placement,
-        unit: Unit,
+        unit: &Unit,
     ) -> Result<(), SpoolError> {
         let stretch = match placement {
             Placement::Repeated => return Ok(()),
@@ -339,7 +339,7 @@ impl Spool {
             self.open.insert(stretch, file);
         }
         let file = self.open.get_mut(&stretch).expect("it was just opened");
-        file.append(&unit).doing("append to", &path)?;
+        file.append(unit).doing("append to", &path)?;
         if !self.has_units {
             self.has_units = true;
             self.news.push(News::FirstUnit);

@@ -24,7 +24,7 @@ impl Spool {
         while let Some(stretch) = self.segmenter.complete() {
             if self.open.contains_key(&stretch) {
                 let content = self.read_units(stretch)?;
-                self.seal(stretch, self.spec.segment_frames, content)?;
+                self.seal(stretch, self.spec.segment_frames, &content)?;
             }
             self.segmenter.sealed(stretch);
         }
@@ -52,7 +52,7 @@ impl Spool {
             } else {
                 self.spec.segment_frames
             };
-            self.seal(stretch, frames, content)?;
+            self.seal(stretch, frames, &content)?;
             self.segmenter.sealed(stretch);
         }
         Ok(())
@@ -84,8 +84,8 @@ impl Spool {
         u32::try_from(frames).unwrap_or(u32::MAX)
     }
 
-    fn seal(&mut self, stretch: u64, frames: u32, content: Content) -> Result<(), SpoolError> {
-        let (segment, continuity) = self.mux(&content);
+    fn seal(&mut self, stretch: u64, frames: u32, content: &Content) -> Result<(), SpoolError> {
+        let (segment, continuity) = self.mux(content);
         let keyframe = content
             .video
             .iter()

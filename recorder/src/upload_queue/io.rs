@@ -42,7 +42,7 @@ impl UploadPolicy {
 }
 
 /// What the queue is told.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UploadInput {
     /// An object with one content for ever is in the spool. Segments come in order.
     Added {
@@ -79,7 +79,7 @@ pub enum UploadInput {
 }
 
 /// What the queue asks for.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum UploadOutput {
     /// Upload this object.
     Put(ObjectName),

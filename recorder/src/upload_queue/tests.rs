@@ -55,7 +55,7 @@ impl World {
         let mut all = Vec::new();
         while !self.asked.is_empty() {
             for output in self.taken() {
-                all.push(output.clone());
+                all.push(output);
                 if let Some(object) = object_of(&output) {
                     self.tell(UploadInput::Stored(object));
                 }
@@ -213,7 +213,7 @@ fn a_store_away_for_ten_minutes_interrupts_once_and_loses_nothing() {
         world.tell(UploadInput::Timeout);
         if (60..660).contains(&second) {
             for output in world.taken() {
-                seen.push(output.clone());
+                seen.push(output);
                 if let Some(object) = object_of(&output) {
                     world.tell(UploadInput::Failed(object));
                 }
@@ -320,7 +320,7 @@ fn the_latest_thumbnail_skips_versions_that_nobody_saw() {
     world.answer_all();
     (0..3).for_each(|_| world.tell(UploadInput::LatestThumbnail));
     let latest = UploadOutput::Put(ObjectName::LatestThumbnail);
-    assert_eq!(world.answer_all(), [latest.clone(), latest]);
+    assert_eq!(world.answer_all(), [latest, latest]);
 }
 
 #[test]
@@ -348,7 +348,7 @@ fn a_failed_closing_document_is_tried_again_without_reopening_the_playlist() {
     let mut asked = Vec::new();
     while asked.last() != Some(&closing) {
         for output in world.taken() {
-            asked.push(output.clone());
+            asked.push(output);
             if output != closing {
                 world.tell(UploadInput::Stored(object_of(&output).expect("a request")));
             }

@@ -485,7 +485,7 @@ async fn a_recording_whose_process_died_is_finished_at_the_next_start() {
         store
             .head(BUCKET, &format!("{PREFIX}/media/hls/multivariant.m3u8"))
             .await
-            .unwrap()
+            .expect("the store answers")
             .is_some()
     );
 }

@@ -50,7 +50,7 @@ pub(crate) fn check_recording(server: &Server, media: &Media) {
         let (list, _) = output("ffmpeg", &[&args[..], &["-f", "framemd5", "-"]].concat());
         let lines = list.lines().filter(|line| !line.starts_with('#'));
         lines
-            .map(|line| line.rsplit(',').next().unwrap().to_owned())
+            .map(|line| line.rsplit(',').next().expect("a last column").to_owned())
             .collect::<Vec<_>>()
     };
     let pictures = md5(&multivariant);

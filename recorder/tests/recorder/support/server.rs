@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -11,6 +11,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use s3s::Body;
 use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
@@ -102,19 +103,18 @@ impl Server {
         self.state
             .script
             .lock()
-            .unwrap()
             .puts
             .push_back((suffix.to_owned(), fault));
     }
 
     /// Everything goes wrong so, until `None`.
     pub(crate) fn fail_all(&self, fault: Option<Fault>) {
-        self.state.script.lock().unwrap().always = fault;
+        self.state.script.lock().always = fault;
     }
 
     /// The requests so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.state.seen.lock().unwrap().clone()
+        self.state.seen.lock().clone()
     }
 
     /// How many PUTs of keys that end with `suffix` came.
@@ -134,7 +134,7 @@ impl Server {
     /// closing document.
     #[track_caller]
     pub(crate) fn check_rules(&self) {
-        assert_eq!(*self.state.violations.lock().unwrap(), Vec::<String>::new());
+        assert_eq!(*self.state.violations.lock(), Vec::<String>::new());
     }
 }
 
@@ -173,7 +173,7 @@ async fn answer(
         .to_owned();
     let fault = state.fault(&head.method, &key);
     let text = |name| Some(head.headers.get(name)?.to_str().ok()?.to_owned());
-    state.seen.lock().unwrap().push(Seen {
+    state.seen.lock().push(Seen {
         method: head.method.clone(),
         key: key.clone(),
         content_type: text("content-type"),
@@ -210,7 +210,7 @@ fn error(status: StatusCode, code: &str) -> Response<Body> {
 
 impl State {
     fn fault(&self, method: &Method, key: &str) -> Option<Fault> {
-        let mut script = self.script.lock().unwrap();
+        let mut script = self.script.lock();
         if script.always.is_some() {
             return script.always;
         }
@@ -226,8 +226,8 @@ impl State {
 
     /// Looks at what is about to be stored.
     fn watch(&self, key: &str, body: &Bytes) {
-        let violation = |text: String| self.violations.lock().unwrap().push(text);
-        let mut contents = self.contents.lock().unwrap();
+        let violation = |text: String| self.violations.lock().push(text);
+        let mut contents = self.contents.lock();
         if contents
             .keys()
             .any(|key| key.ends_with("-ended.json") || key.ends_with("-failed.json"))
