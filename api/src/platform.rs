@@ -144,6 +144,7 @@ impl Platform {
             recording_clock,
         }));
         end_unfinished(&store, clock).await?;
+        gateway.remove_abandoned_journals(&[]).await;
         tokio::spawn(recover(spool_root, objects.clone()));
         let backend = Arc::new(LiveBackend {
             gateway: gateway.clone(),
