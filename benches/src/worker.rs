@@ -1,0 +1,109 @@
+//! The real composition worker, fed as fast as it takes.
+
+use std::io::{BufReader, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use compositor::wire;
+use compositor_core::worker_protocol::{FromWorker, Job, ToWorker, WorkerStats};
+
+use crate::BenchError;
+
+/// What a worker made.
+#[derive(Debug, Default)]
+pub struct Composed {
+    /// All pictures, as one H.264 byte stream.
+    pub video: Vec<u8>,
+    /// How many.
+    pub pictures: u64,
+    /// How many AAC frames.
+    pub sounds: u64,
+    /// Its last counters.
+    pub stats: WorkerStats,
+}
+
+/// Runs `proscenium compose` over a whole journal until it has ended, and waits for the process.
+pub fn compose(
+    proscenium: &Path,
+    job: &Job,
+    length: Duration,
+    journal: &[Bytes],
+) -> Result<Composed, BenchError> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let mut child = Command::new(proscenium)
+        .arg("compose")
+        .stdin(Stdio::from(OwnedFd::from(theirs)))
+        .stdout(Stdio::null())
+        .spawn()?;
+    let exchanged = exchange(ours, job, length, journal);
+    end(&mut child)?;
+    exchanged
+}
+
+fn exchange(
+    ours: UnixStream,
+    job: &Job,
+    length: Duration,
+    journal: &[Bytes],
+) -> Result<Composed, BenchError> {
+    let mut to_worker = ours.try_clone()?;
+    thread::scope(|scope| {
+        let feeding = scope.spawn(move || feed(&mut to_worker, job, length, journal));
+        let composed = listen(ours);
+        let fed = feeding.join().expect("feeding does not panic");
+        match composed {
+            // It leaves with the end of the journal unread.
+            Ok(composed) => Ok(composed),
+            Err(error) => Err(fed.err().unwrap_or(error)),
+        }
+    })
+}
+
+fn feed(
+    socket: &mut impl Write,
+    job: &Job,
+    length: Duration,
+    journal: &[Bytes],
+) -> Result<(), BenchError> {
+    let stop = job.start.plus(length);
+    wire::write_blocking(socket, &ToWorker::Job(job.clone()))?;
+    wire::write_blocking(socket, &ToWorker::Stop { at: stop })?;
+    for batch in journal {
+        wire::write_blocking(socket, &ToWorker::Records(batch.clone()))?;
+    }
+    Ok(())
+}
+
+fn listen(socket: UnixStream) -> Result<Composed, BenchError> {
+    let mut socket = BufReader::new(socket);
+    let mut composed = Composed::default();
+    while let Some(message) = wire::read_blocking(&mut socket)? {
+        match message {
+            FromWorker::Video(unit) => {
+                composed.video.extend_from_slice(&unit.data);
+                composed.pictures += 1;
+            }
+            FromWorker::Audio { .. } => composed.sounds += 1,
+            FromWorker::Stats(stats) => composed.stats = stats,
+            FromWorker::Ended => return Ok(composed),
+            FromWorker::Thumbnail { .. }
+            | FromWorker::KeyframeRequest { .. }
+            | FromWorker::HeightWish { .. }
+            | FromWorker::Checkpoint(_) => {}
+        }
+    }
+    Err("the worker left before the end".into())
+}
+
+fn end(child: &mut Child) -> Result<(), BenchError> {
+    let status = child.wait()?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("the worker ended with {status}").into())
+}
