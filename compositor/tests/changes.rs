@@ -5,7 +5,9 @@ mod support;
 use bytes::Bytes;
 use compositor_core::access_unit::Codec;
 use compositor_core::id::{Layer, ParticipantId, TrackId};
-use compositor_core::layout::{LayoutSpec, VideoAspectRatio};
+use compositor_core::layout::{
+    LayoutSpec, PipBehavior, PipPosition, PipSpec, VideoAspectRatio, VideoFillMode,
+};
 use compositor_core::roster::RosterChange;
 use compositor_core::time::{FrameRate, MediaTime};
 
@@ -359,6 +361,44 @@ fn several_encoders_show_the_same_and_thumbnails_are_numbered() {
     let thumbnails: Vec<_> = said.thumbnails.iter().map(|(e, k, _)| (*e, *k)).collect();
     assert_eq!(thumbnails, [(1, 0), (1, 10), (1, 20)]);
     assert_eq!(said.wishes, [(TrackId(0), 360)]);
+}
+
+#[test]
+fn what_lies_over_a_moving_picture_stays_there() {
+    let mut script = Script::default();
+    let base = publisher("base", 0, Codec::Vp8, &[(320, 180)]);
+    let mut over = publisher("over", 1, Codec::H264, &[(320, 184)]);
+    over.attributes.insert("pip".into(), "true".into());
+    script.roster(0, RosterChange::Snapshot(vec![base, over]));
+    let moving = (0..90_u8).map(|i| flat(320, 180, [40 + i * 2, 128, 128]));
+    let moving = code_pictures(Codec::Vp8, (320, 180, 30), 30, moving);
+    script.all((0, Codec::Vp8), FROM, &moving);
+    // One picture, then nothing new: it is not drawn for its own sake.
+    let still = pictures(Codec::H264, (320, 184), 1, RED);
+    script.all((2, Codec::H264), FROM, &still);
+    let mut job = job(vec![encoder(640, 360)]);
+    job.layout = LayoutSpec::Pip(PipSpec {
+        featured_participant_attribute: String::new(),
+        grid_gap: 0,
+        omit_stopped_video: false,
+        participant_order_attribute: String::new(),
+        pip_behavior: PipBehavior::Static,
+        pip_offset: 20,
+        pip_participant_attribute: "pip".into(),
+        pip_position: PipPosition::BottomRight,
+        pip_width: Some(200),
+        pip_height: Some(200),
+        video_fill_mode: VideoFillMode::Contain,
+    });
+    let said = composed(job, &script.journal(START + 1_600 * MS), 1000);
+    check_grid(&said, 1000);
+    for (k, frame) in decode_video(&said.video[0]).iter().enumerate() {
+        frame.assert_colour(520, 240, RED);
+        // Above and below it, its slot is black.
+        frame.assert_colour(520, 150, BLACK);
+        frame.assert_colour(520, 332, BLACK);
+        frame.assert_colour(100, 100, [40 + (k as u8 + 9) * 2, 128, 128]);
+    }
 }
 
 #[test]

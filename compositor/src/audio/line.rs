@@ -14,7 +14,7 @@ pub(super) const JUMP: i64 = 1920;
 /// A smaller error than this (0.5 ms) is left alone.
 const TOLERANCE: i64 = 24;
 
-/// At most one sample of this many is added or taken away: 0.5 %.
+/// At most one sample of this many is added or taken away: 0.5 %, rounded up to a whole sample per packet.
 const SLEW: usize = 200;
 
 /// Samples from `base` to the write cursor. Positions count samples since the composition's start and may be negative.
@@ -69,7 +69,7 @@ impl Line {
 
     /// Appends at the cursor, stretched towards where it belongs.
     fn append(&mut self, error: i64, packet: &[StereoSample]) {
-        let slew_max = (packet.len() / SLEW) as i64;
+        let slew_max = packet.len().div_ceil(SLEW) as i64;
         let stretch = if error.abs() <= TOLERANCE {
             0
         } else {
