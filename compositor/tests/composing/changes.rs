@@ -1,7 +1,5 @@
 //! People come and go, mute, change size and lose packets: the output neither stalls nor tears.
 
-mod support;
-
 use bytes::Bytes;
 use compositor_core::access_unit::Codec;
 use compositor_core::id::{Layer, ParticipantId, TrackId};
@@ -11,11 +9,11 @@ use compositor_core::layout::{
 use compositor_core::roster::RosterChange;
 use compositor_core::time::{FrameRate, MediaTime};
 
-use support::journal::{MS, START, Script, encoder, grid, job, publisher};
-use support::media::{
+use crate::support::journal::{MS, START, Script, encoder, grid, job, publisher};
+use crate::support::media::{
     BLACK, BLUE, Coded, Colour, GREEN, RED, YELLOW, code_pictures, code_sound, flat, tone,
 };
-use support::output::{Said, composed, decode_audio, decode_video, envelope, is_near};
+use crate::support::output::{Said, composed, decode_audio, decode_video, envelope, is_near};
 
 const FROM: u64 = START - 300 * MS;
 

@@ -1,18 +1,20 @@
 //! What is composed of a journal: pictures in their slots, sound in time, frames on the grid.
 
-mod support;
-
 use compositor_core::access_unit::Codec;
 use compositor_core::id::TrackId;
 use compositor_core::roster::RosterChange;
 
-use support::journal::{MS, START, Script, encoder, job, publisher};
-use support::media::{BLACK, GREEN, RED, WHITE, code_pictures, code_sound, flat, tone};
-use support::output::{composed, decode_audio, decode_video, onset};
+use crate::support::journal::{MS, START, Script, encoder, job, publisher};
+use crate::support::media::{BLACK, GREEN, RED, WHITE, code_pictures, code_sound, flat, tone};
+use crate::support::output::{composed, decode_audio, decode_video, onset};
 
 const SMALL: (u32, u32, u32) = (320, 180, 30);
 
-fn flat_pictures(codec: Codec, colour: [u8; 3], frames: usize) -> Vec<support::media::Coded> {
+fn flat_pictures(
+    codec: Codec,
+    colour: [u8; 3],
+    frames: usize,
+) -> Vec<crate::support::media::Coded> {
     let pictures = std::iter::repeat_n(flat(SMALL.0, SMALL.1, colour), frames);
     code_pictures(codec, SMALL, 30, pictures)
 }

@@ -1,15 +1,13 @@
 //! What a composition costs. Figures, not facts: run by hand with `--ignored --nocapture`.
 
-mod support;
-
 use compositor_core::access_unit::Codec;
 use compositor_core::roster::RosterChange;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
-use support::journal::{MS, START, Script, encoder, job, publisher};
-use support::media::{code_pictures, code_sound, tone};
-use support::output::composed;
+use crate::support::journal::{MS, START, Script, encoder, job, publisher};
+use crate::support::media::{code_pictures, code_sound, tone};
+use crate::support::output::composed;
 
 const SECONDS: u64 = 10;
 

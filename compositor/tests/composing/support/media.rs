@@ -7,25 +7,29 @@ use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
 
 /// Y, U, V of a flat colour.
-pub type Colour = [u8; 3];
+pub(crate) type Colour = [u8; 3];
 
-pub const RED: Colour = [81, 90, 240];
-pub const GREEN: Colour = [145, 54, 34];
-pub const BLUE: Colour = [41, 240, 110];
-pub const YELLOW: Colour = [210, 16, 146];
-pub const WHITE: Colour = [235, 128, 128];
-pub const BLACK: Colour = [16, 128, 128];
+pub(crate) const RED: Colour = [81, 90, 240];
+pub(crate) const GREEN: Colour = [145, 54, 34];
+pub(crate) const BLUE: Colour = [41, 240, 110];
+pub(crate) const YELLOW: Colour = [210, 16, 146];
+pub(crate) const WHITE: Colour = [235, 128, 128];
+pub(crate) const BLACK: Colour = [16, 128, 128];
 
 /// One coded unit: its PTS in nanoseconds from the first, whether it is a keyframe, its bytes.
 #[derive(Clone, Debug)]
-pub struct Coded {
-    pub pts: u64,
-    pub keyframe: bool,
-    pub data: Bytes,
+pub(crate) struct Coded {
+    pub(crate) pts: u64,
+    pub(crate) keyframe: bool,
+    pub(crate) data: Bytes,
 }
 
 /// Runs buffers (bytes and PTS) through elements and returns what comes out.
-pub fn convert(caps: &str, elements: &str, buffers: Vec<(Vec<u8>, u64)>) -> Vec<gst::Sample> {
+pub(crate) fn convert(
+    caps: &str,
+    elements: &str,
+    buffers: Vec<(Vec<u8>, u64)>,
+) -> Vec<gst::Sample> {
     gst::init().expect("GStreamer starts");
     let caps: gst::Caps = caps.parse().expect("caps");
     let description = format!(
@@ -60,11 +64,11 @@ pub fn convert(caps: &str, elements: &str, buffers: Vec<(Vec<u8>, u64)>) -> Vec<
     samples
 }
 
-pub fn i420_caps(width: u32, height: u32, fps: u32) -> String {
+pub(crate) fn i420_caps(width: u32, height: u32, fps: u32) -> String {
     format!("video/x-raw,format=I420,width={width},height={height},framerate={fps}/1")
 }
 
-pub fn flat(width: u32, height: u32, [y, u, v]: Colour) -> Vec<u8> {
+pub(crate) fn flat(width: u32, height: u32, [y, u, v]: Colour) -> Vec<u8> {
     let luma = (width * height) as usize;
     let mut data = vec![y; luma];
     data.resize(luma + luma / 4, u);
@@ -73,7 +77,7 @@ pub fn flat(width: u32, height: u32, [y, u, v]: Colour) -> Vec<u8> {
 }
 
 /// Codes raw I420 pictures at `fps`, with a keyframe every `key_every`.
-pub fn code_pictures(
+pub(crate) fn code_pictures(
     codec: Codec,
     (width, height, fps): (u32, u32, u32),
     key_every: u32,
@@ -101,7 +105,7 @@ pub fn code_pictures(
 }
 
 /// Codes 48 kHz stereo sound in packets of 20 ms.
-pub fn code_sound(samples: &[[f32; 2]]) -> Vec<Coded> {
+pub(crate) fn code_sound(samples: &[[f32; 2]]) -> Vec<Coded> {
     let caps = "audio/x-raw,format=F32LE,layout=interleaved,rate=48000,channels=2";
     let buffers = samples
         .chunks(960)
@@ -136,7 +140,12 @@ fn coded(samples: &[gst::Sample], spacing: u64) -> Vec<Coded> {
 }
 
 /// A sine of `hertz` while `on` says so (in samples), else silence.
-pub fn tone(count: usize, hertz: f32, level: f32, on: impl Fn(usize) -> bool) -> Vec<[f32; 2]> {
+pub(crate) fn tone(
+    count: usize,
+    hertz: f32,
+    level: f32,
+    on: impl Fn(usize) -> bool,
+) -> Vec<[f32; 2]> {
     (0..count)
         .map(|i| {
             let phase = i as f32 * hertz * std::f32::consts::TAU / 48_000.0;

@@ -16,19 +16,19 @@ use super::media::{Colour, convert};
 
 /// Everything a worker said, by kind.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Said {
-    pub video: Vec<Vec<VideoUnit>>,
-    pub audio: Vec<(u64, Bytes)>,
-    pub thumbnails: Vec<(u8, u64, Bytes)>,
-    pub keyframe_requests: Vec<(TrackId, Layer)>,
-    pub wishes: Vec<(TrackId, u16)>,
-    pub checkpoint: Option<Checkpoint>,
-    pub stats: WorkerStats,
-    pub ended: bool,
+pub(crate) struct Said {
+    pub(crate) video: Vec<Vec<VideoUnit>>,
+    pub(crate) audio: Vec<(u64, Bytes)>,
+    pub(crate) thumbnails: Vec<(u8, u64, Bytes)>,
+    pub(crate) keyframe_requests: Vec<(TrackId, Layer)>,
+    pub(crate) wishes: Vec<(TrackId, u16)>,
+    pub(crate) checkpoint: Option<Checkpoint>,
+    pub(crate) stats: WorkerStats,
+    pub(crate) ended: bool,
 }
 
 impl Said {
-    pub fn take(&mut self, messages: Vec<FromWorker>) {
+    pub(crate) fn take(&mut self, messages: Vec<FromWorker>) {
         for message in messages {
             match message {
                 FromWorker::Video(unit) => {
@@ -55,7 +55,7 @@ impl Said {
 }
 
 /// Runs `job` over a journal that ends at `stop` milliseconds after the start.
-pub fn composed(job: Job, journal: &[Record], stop_ms: u64) -> Said {
+pub(crate) fn composed(job: Job, journal: &[Record], stop_ms: u64) -> Said {
     gst::init().expect("GStreamer starts");
     let mut composer = Composer::new(job).expect("codecs are installed");
     let mut out = Vec::new();
@@ -73,16 +73,16 @@ pub fn composed(job: Job, journal: &[Record], stop_ms: u64) -> Said {
 }
 
 /// A decoded picture.
-pub struct Shown {
-    pub pts: u64,
-    pub width: usize,
-    pub height: usize,
+pub(crate) struct Shown {
+    pub(crate) pts: u64,
+    pub(crate) width: usize,
+    pub(crate) height: usize,
     planes: [Vec<u8>; 3],
 }
 
 impl Shown {
     /// The colour around a luma position.
-    pub fn colour(&self, x: usize, y: usize) -> Colour {
+    pub(crate) fn colour(&self, x: usize, y: usize) -> Colour {
         let at = |plane: usize, shrink: usize| {
             let width = self.width / shrink;
             let (x, y) = (x / shrink, y / shrink);
@@ -100,7 +100,7 @@ impl Shown {
     }
 
     #[track_caller]
-    pub fn assert_colour(&self, x: usize, y: usize, expected: Colour) {
+    pub(crate) fn assert_colour(&self, x: usize, y: usize, expected: Colour) {
         let found = self.colour(x, y);
         assert!(
             is_near(found, expected),
@@ -110,14 +110,14 @@ impl Shown {
     }
 }
 
-pub fn is_near(found: Colour, expected: Colour) -> bool {
+pub(crate) fn is_near(found: Colour, expected: Colour) -> bool {
     found
         .into_iter()
         .zip(expected)
         .all(|(f, e)| f.abs_diff(e) <= 12)
 }
 
-pub fn decode_video(units: &[VideoUnit]) -> Vec<Shown> {
+pub(crate) fn decode_video(units: &[VideoUnit]) -> Vec<Shown> {
     let caps = "video/x-h264,stream-format=byte-stream,alignment=au";
     let buffers = units
         .iter()
@@ -150,7 +150,7 @@ fn shown(sample: &gst::Sample) -> Shown {
 }
 
 /// Decodes AAC frames to 48 kHz stereo; sample 0 is the first of the first frame.
-pub fn decode_audio(frames: &[(u64, Bytes)]) -> Vec<[f32; 2]> {
+pub(crate) fn decode_audio(frames: &[(u64, Bytes)]) -> Vec<[f32; 2]> {
     let [a, b] = AAC_AUDIO_SPECIFIC_CONFIG;
     let caps = format!(
         "audio/mpeg,mpegversion=4,stream-format=raw,rate=48000,channels=2,codec_data=(buffer){a:02x}{b:02x}"
@@ -176,7 +176,7 @@ pub fn decode_audio(frames: &[(u64, Bytes)]) -> Vec<[f32; 2]> {
 }
 
 /// Loudness of each millisecond.
-pub fn envelope(samples: &[[f32; 2]]) -> Vec<f32> {
+pub(crate) fn envelope(samples: &[[f32; 2]]) -> Vec<f32> {
     samples
         .chunks(48)
         .map(|ms| {
@@ -187,7 +187,7 @@ pub fn envelope(samples: &[[f32; 2]]) -> Vec<f32> {
 }
 
 /// The first sample from `from` on that is louder than `level`.
-pub fn onset(samples: &[[f32; 2]], from: usize, level: f32) -> Option<usize> {
+pub(crate) fn onset(samples: &[[f32; 2]], from: usize, level: f32) -> Option<usize> {
     let found = samples.iter().skip(from).position(|s| s[0].abs() > level);
     found.map(|index| from + index)
 }

@@ -12,31 +12,31 @@ use compositor_core::worker_protocol::{EncoderSpec, Job};
 
 use super::media::Coded;
 
-pub const MS: u64 = 1_000_000;
+pub(crate) const MS: u64 = 1_000_000;
 
 /// Where frame 0 is in these tests: not at zero and not on a multiple of anything.
-pub const START: u64 = 5_003 * MS;
+pub(crate) const START: u64 = 5_003 * MS;
 
 /// How long a unit takes from its PTS into the journal.
 const TRANSIT: u64 = 35 * MS;
 
 /// What is written when.
 #[derive(Default)]
-pub struct Script {
+pub(crate) struct Script {
     entries: Vec<(u64, RecordBody)>,
 }
 
 impl Script {
     /// Writes a record at a time on the stage clock.
-    pub fn at(&mut self, time: u64, body: RecordBody) {
+    pub(crate) fn at(&mut self, time: u64, body: RecordBody) {
         self.entries.push((time, body));
     }
 
-    pub fn roster(&mut self, time: u64, change: RosterChange) {
+    pub(crate) fn roster(&mut self, time: u64, change: RosterChange) {
         self.at(time, RecordBody::Roster(change));
     }
 
-    pub fn choose(&mut self, time: u64, track: u32, layer: u8) {
+    pub(crate) fn choose(&mut self, time: u64, track: u32, layer: u8) {
         self.at(
             time,
             RecordBody::LayerChoice(LayerChoice {
@@ -48,7 +48,7 @@ impl Script {
     }
 
     /// Sends units of a layer from `from` on; `keep` may alter or drop each.
-    pub fn units(
+    pub(crate) fn units(
         &mut self,
         (track, layer, codec): (u32, u8, Codec),
         from: u64,
@@ -72,12 +72,12 @@ impl Script {
         }
     }
 
-    pub fn all(&mut self, (track, codec): (u32, Codec), from: u64, units: &[Coded]) {
+    pub(crate) fn all(&mut self, (track, codec): (u32, Codec), from: u64, units: &[Coded]) {
         self.units((track, 0, codec), from, units, |_, unit| Some(unit));
     }
 
     /// The journal up to `until`, with a watermark every 20 ms.
-    pub fn journal(mut self, until: u64) -> Vec<Record> {
+    pub(crate) fn journal(mut self, until: u64) -> Vec<Record> {
         for tick in 0..=until / (20 * MS) {
             self.at(tick * 20 * MS, RecordBody::Watermark);
         }
@@ -98,12 +98,17 @@ impl Script {
     }
 }
 
-pub fn composition() -> CompositionId {
+pub(crate) fn composition() -> CompositionId {
     CompositionId::new("composition1")
 }
 
 /// A participant `name` with a picture track `2 x arrival` and a sound track after it.
-pub fn publisher(name: &str, arrival: u32, codec: Codec, layers: &[(u16, u16)]) -> Publisher {
+pub(crate) fn publisher(
+    name: &str,
+    arrival: u32,
+    codec: Codec,
+    layers: &[(u16, u16)],
+) -> Publisher {
     let layers = layers.iter().enumerate();
     let video = Track {
         id: TrackId(2 * arrival),
@@ -133,7 +138,7 @@ pub fn publisher(name: &str, arrival: u32, codec: Codec, layers: &[(u16, u16)]) 
     }
 }
 
-pub fn encoder(width: u16, height: u16) -> EncoderSpec {
+pub(crate) fn encoder(width: u16, height: u16) -> EncoderSpec {
     EncoderSpec {
         width,
         height,
@@ -144,7 +149,7 @@ pub fn encoder(width: u16, height: u16) -> EncoderSpec {
     }
 }
 
-pub fn grid() -> GridSpec {
+pub(crate) fn grid() -> GridSpec {
     GridSpec {
         featured_participant_attribute: String::new(),
         grid_gap: 0,
@@ -155,7 +160,7 @@ pub fn grid() -> GridSpec {
     }
 }
 
-pub fn job(encoders: Vec<EncoderSpec>) -> Job {
+pub(crate) fn job(encoders: Vec<EncoderSpec>) -> Job {
     Job {
         composition: composition(),
         start: MediaTime(START),

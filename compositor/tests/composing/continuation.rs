@@ -1,7 +1,5 @@
 //! A worker may die at any instant: its successor continues with the very next frame.
 
-mod support;
-
 use compositor::composer::Composer;
 use compositor_core::access_unit::Codec;
 use compositor_core::journal::{Record, RecordBody};
@@ -9,9 +7,9 @@ use compositor_core::roster::RosterChange;
 use compositor_core::time::MediaTime;
 use compositor_core::worker_protocol::{FromWorker, Job, Resume, VideoUnit};
 
-use support::journal::{MS, START, Script, encoder, job, publisher};
-use support::media::{code_pictures, code_sound, flat, tone};
-use support::output::{Said, composed, decode_audio, decode_video};
+use crate::support::journal::{MS, START, Script, encoder, job, publisher};
+use crate::support::media::{code_pictures, code_sound, flat, tone};
+use crate::support::output::{Said, composed, decode_audio, decode_video};
 
 const SIZE: (u32, u32, u32) = (320, 180, 30);
 const STOP_MS: u64 = 5000;
@@ -105,7 +103,9 @@ fn headers(unit: &VideoUnit) -> Vec<Vec<u8>> {
 }
 
 fn brightness(units: &[VideoUnit]) -> Vec<[u8; 2]> {
-    let of = |frame: &support::output::Shown| [frame.colour(320, 90)[0], frame.colour(320, 270)[0]];
+    let of = |frame: &crate::support::output::Shown| {
+        [frame.colour(320, 90)[0], frame.colour(320, 270)[0]]
+    };
     decode_video(units).iter().map(of).collect()
 }
 

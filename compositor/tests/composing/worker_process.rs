@@ -1,7 +1,5 @@
 //! The worker as a process under its supervisor: SIGKILL at random moments leaves no hole in what comes out.
 
-mod support;
-
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -16,9 +14,9 @@ use compositor_core::worker_protocol::VideoUnit;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use support::journal::{MS, START, Script, encoder, job, publisher};
-use support::media::{RED, code_pictures, code_sound, flat, tone};
-use support::output::decode_video;
+use crate::support::journal::{MS, START, Script, encoder, job, publisher};
+use crate::support::media::{RED, code_pictures, code_sound, flat, tone};
+use crate::support::output::decode_video;
 
 const BATCH: usize = 20;
 const STOP_MS: u64 = 8000;
@@ -98,9 +96,14 @@ fn worker_process() {
 async fn a_killed_worker_is_succeeded_without_a_hole() {
     let program = WorkerProgram {
         executable: std::env::current_exe().expect("it runs"),
-        args: ["--exact", "worker_process", "--ignored", "--nocapture"]
-            .map(Into::into)
-            .into(),
+        args: [
+            "--exact",
+            "worker_process::worker_process",
+            "--ignored",
+            "--nocapture",
+        ]
+        .map(Into::into)
+        .into(),
         environment: std::env::vars_os().collect(),
     };
     let recorded = Arc::new(Recorded(Arc::new(journal())));

@@ -1,0 +1,8 @@
+//! Composing of synthetic journals, looked at from outside: one program, so that it links once.
+
+mod changes;
+mod composition;
+mod continuation;
+mod cost;
+mod support;
+mod worker_process;
