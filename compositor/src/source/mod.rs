@@ -233,4 +233,31 @@ mod tests {
             assert_eq!(counts, [50, 30, 30]);
         }
     }
+
+    #[test]
+    fn a_requested_keyframe_comes_with_the_next_picture() {
+        let mut source = Source::open(pattern(SourceCodec::H264)).unwrap();
+        let media = SourceMedia::Video { layer: 1 };
+        let mut keyframes = Vec::new();
+        for picture in 0..30 {
+            if [7, 20].contains(&picture) {
+                source.request_keyframe(media);
+            }
+            let unit = loop {
+                let unit = source.next_unit().unwrap().expect("the pattern never ends");
+                if unit.media == media {
+                    break unit;
+                }
+            };
+            // NAL unit type 5 is a slice of an IDR picture (ISO/IEC 14496-10 table 7-1).
+            if unit
+                .data
+                .windows(4)
+                .any(|nal| nal[..3] == [0, 0, 1] && nal[3] & 0x1f == 5)
+            {
+                keyframes.push(picture);
+            }
+        }
+        assert_eq!(keyframes, [0, 7, 20]);
+    }
 }

@@ -70,7 +70,8 @@ impl VideoSource {
             let chain = Chain::new(&encoder(spec.codec, spec.fps, layer), &caps)?;
             Ok(LayerEncoder {
                 chain,
-                keyframe_wanted: true,
+                // The first picture is one anyway, and x264enc of GStreamer 1.22 that is asked for it ignores all later requests.
+                keyframe_wanted: false,
             })
         };
         let layers = spec

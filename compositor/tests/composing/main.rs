@@ -3,6 +3,5 @@
 mod changes;
 mod composition;
 mod continuation;
-mod cost;
 mod support;
 mod worker_process;

@@ -1,5 +1,6 @@
 //! The worker as a process under its supervisor: SIGKILL at random moments leaves no hole in what comes out.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -85,25 +86,21 @@ fn journal() -> Vec<Record> {
     script.journal(START + (STOP_MS + 600) * MS)
 }
 
-/// The child: this very program, asked for this one test.
-#[test]
-#[ignore = "the worker process of the other test"]
-fn worker_process() {
-    compositor::worker::run().expect("it ends well");
+/// The example `worker`, which Cargo builds beside the tests.
+fn worker() -> PathBuf {
+    let test = std::env::current_exe().expect("it runs");
+    let target = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("tests are in target/<profile>/deps");
+    target.join("examples/worker")
 }
 
 #[tokio::test]
 async fn a_killed_worker_is_succeeded_without_a_hole() {
     let program = WorkerProgram {
-        executable: std::env::current_exe().expect("it runs"),
-        args: [
-            "--exact",
-            "worker_process::worker_process",
-            "--ignored",
-            "--nocapture",
-        ]
-        .map(Into::into)
-        .into(),
+        executable: worker(),
+        args: Vec::new(),
         environment: std::env::vars_os().collect(),
     };
     let recorded = Arc::new(Recorded(Arc::new(journal())));
