@@ -16,7 +16,6 @@ GUESTS = {
     "vp9": ("#3050c0", 900, {"codec": "VP9"}),
     "audio": ("#000000", 1100, {"audioOnly": True}),
 }
-KEYFRAME_LIMIT_MS = 500
 
 
 @pytest.fixture(scope="module")
