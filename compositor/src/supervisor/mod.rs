@@ -4,45 +4,34 @@
 //! A successor is told the next frame and AAC frame numbers, so whoever listens sees one unbroken sequence. Nothing is
 //! queued here but one message in each direction: a slow listener stalls the worker through its socket.
 
-use std::ffi::OsString;
+mod feed;
+mod process;
+mod silence;
+#[cfg(test)]
+mod tests;
+
 use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::PathBuf;
 use std::pin::pin;
-use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use compositor_core::error_chain::error_chain;
+use compositor_core::journal::JournalSeq;
 use compositor_core::limits::WORKER_DEATHS_MAX;
 use compositor_core::restart_budget::{AfterDeath, RestartBudget};
 use compositor_core::sink::{JournalError, JournalReader, StageJournal};
 use compositor_core::time::{MediaTime, MonotonicTime};
 use compositor_core::worker_protocol::{
-    Checkpoint, FromWorker, Job, Resume, ToWorker, VideoUnit, WorkerStats,
+    Checkpoint, FromWorker, Job, Resume, VideoUnit, WorkerStats,
 };
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::UnixStream;
-use tokio::process::{Child, Command};
+use tokio::io::AsyncRead;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
-use crate::wire::{self, WireError};
-
-/// A worker that neither says anything for this long nor uses CPU while it has records to work on is dead.
-const SILENCE_MAX: Duration = Duration::from_millis(1500);
-
-/// How to start a worker.
-#[derive(Clone, Debug)]
-pub struct WorkerProgram {
-    /// The `proscenium` binary.
-    pub executable: PathBuf,
-    /// Its arguments, `compose`.
-    pub args: Vec<OsString>,
-    /// All of its environment; nothing is inherited.
-    pub environment: Vec<(OsString, OsString)>,
-}
+use self::feed::{Fed, FeedError, Feeder};
+pub use self::process::{WorkerProgram, warm_up};
+use self::silence::Silence;
+use crate::wire;
 
 /// What the composition yields.
 #[derive(Debug)]
@@ -98,8 +87,13 @@ pub enum SupervisorError {
         source: io::Error,
     },
     /// It died again and again.
-    #[error("the composition worker died more than {WORKER_DEATHS_MAX} times within a minute")]
-    DiesTooOften,
+    #[error(
+        "the composition worker died more than {WORKER_DEATHS_MAX} times within a minute, at last because {cause}"
+    )]
+    DiesTooOften {
+        /// Its last death.
+        cause: String,
+    },
 }
 
 /// Tells a running composition to end.
@@ -141,14 +135,6 @@ pub fn supervise<J: StageJournal>(
     };
     tokio::spawn(supervisor.run());
     SupervisorHandle { stop }
-}
-
-/// Starts a worker without a job: it loads its plugins, which GStreamer remembers in its registry, and exits. The first
-/// composition then starts at once.
-pub async fn warm_up(program: &WorkerProgram) -> io::Result<ExitStatus> {
-    let (mut child, socket) = spawn(program)?;
-    drop(socket);
-    child.wait().await
 }
 
 struct Supervisor<J> {
@@ -200,19 +186,19 @@ impl<J: StageJournal> Supervisor<J> {
                 .as_ref()
                 .map(|c| c.read_from)
                 .or(first_seq);
-            let reader = self
-                .journal
-                .attach(&self.job.composition, from)
-                .await
-                .map_err(SupervisorError::Journal)?;
+            let reader = match self.attach(from).await {
+                Ok(reader) => reader,
+                // The session ended with the worker: what has come is all there is.
+                Err(JournalError::Closed) if self.succeeds => return Ok(()),
+                Err(error) => return Err(SupervisorError::Journal(error)),
+            };
             first_seq = first_seq.or(Some(reader.position()));
             match self.one_life(reader).await? {
                 Life::Ended | Life::ListenerGone => return Ok(()),
                 Life::Died(cause) => {
-                    tracing::warn!(composition = %self.job.composition, cause, "worker died");
                     let now = MonotonicTime(0).plus(self.born.elapsed());
                     if self.budget.record_death(now) == AfterDeath::GiveUp {
-                        return Err(SupervisorError::DiesTooOften);
+                        return Err(SupervisorError::DiesTooOften { cause });
                     }
                     self.succeeds = true;
                     if self.events.send(WorkerEvent::Died { cause }).await.is_err() {
@@ -223,9 +209,24 @@ impl<J: StageJournal> Supervisor<J> {
         }
     }
 
+    /// Reads on at `from`, or with what the stage is now when the journal has given that up: the numbers go on, and what
+    /// is lost is the media in between.
+    async fn attach(&self, from: Option<JournalSeq>) -> Result<J::Reader, JournalError> {
+        let composition = &self.job.composition;
+        match self.journal.attach(composition, from).await {
+            Err(error @ JournalError::Gone { .. }) => {
+                tracing::error!(%composition, error = %error_chain(&error), "media is lost");
+                self.journal.attach(composition, None).await
+            }
+            attached => attached,
+        }
+    }
+
     async fn one_life(&mut self, reader: J::Reader) -> Result<Life, SupervisorError> {
-        let (mut child, socket) =
-            spawn(&self.program).map_err(|source| SupervisorError::Spawn {
+        let (child, socket) = self
+            .program
+            .spawn()
+            .map_err(|source| SupervisorError::Spawn {
                 program: self.program.executable.clone(),
                 source,
             })?;
@@ -243,27 +244,33 @@ impl<J: StageJournal> Supervisor<J> {
             resume: self.resume(),
             ..self.job.clone()
         };
-        let fed = watch::Sender::new(Instant::now());
-        let feeding = feed(to_worker, job, reader, self.stopped.clone(), fed.clone());
+        let (fed, feeding) = watch::channel(Fed::Owing);
+        let feeder = Feeder {
+            socket: to_worker,
+            fed,
+        };
+        let feeding_it = feeder.feed(job, reader, self.stopped.clone());
         let life = {
-            let mut listening = pin!(self.listen(from_worker, pid, fed.subscribe()));
+            let mut listening = pin!(self.listen(from_worker, Silence::new(pid, feeding)));
             tokio::select! {
                 life = &mut listening => life,
-                error = feeding => match error {
+                Err(error) = feeding_it => match error {
                     // It does not listen any more, but its last words count.
                     FeedError::Write(error) => {
                         tracing::debug!(pid, error = %error_chain(&error), "worker takes nothing more");
                         listening.await
                     }
+                    // It was so slow that the journal could not wait; another one begins with what is there.
+                    FeedError::Journal(error @ JournalError::Gone { .. }) => {
+                        Life::Died(error_chain(&error))
+                    }
                     FeedError::Journal(error) => return Err(SupervisorError::Journal(error)),
                 },
             }
         };
-        // Already exited, or told to: either way nothing of it may be left.
-        let _ = child.start_kill();
-        let exit = child.wait().await;
+        let exit = process::end(child).await;
         Ok(match life {
-            Life::Died(cause) => Life::Died(format!("{cause}; {}", exit_text(exit))),
+            Life::Died(cause) => Life::Died(format!("{cause}; {exit}")),
             whole => whole,
         })
     }
@@ -276,20 +283,16 @@ impl<J: StageJournal> Supervisor<J> {
         })
     }
 
-    async fn listen(
-        &mut self,
-        mut socket: impl AsyncRead + Unpin,
-        pid: u32,
-        fed: watch::Receiver<Instant>,
-    ) -> Life {
-        let mut silence = Silence::new(pid);
+    async fn listen(&mut self, mut socket: impl AsyncRead + Unpin, mut silence: Silence) -> Life {
         let mut buffer = wire::Reader::default();
         loop {
+            // Whether it is silent is asked only when there is nothing to hear: a slow listener is not its fault.
             let message = tokio::select! {
+                biased;
+                () = self.events.closed() => return Life::ListenerGone,
                 message = buffer.read::<FromWorker>(&mut socket) => message,
-                cause = silence.broken(&fed) => return Life::Died(cause),
+                cause = silence.broken() => return Life::Died(cause),
             };
-            silence = Silence::new(pid);
             let message = match message {
                 Ok(Some(message)) => message,
                 Ok(None) => return Life::Died("it closed its socket".to_owned()),
@@ -354,111 +357,4 @@ fn expect_number(what: &str, expected: u64, got: u64) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("it sent {what} {got}, the next one is {expected}"))
-}
-
-enum FeedError {
-    Write(WireError),
-    Journal(JournalError),
-}
-
-/// Writes the job, then records for as long as the worker takes them, and the stop time once it is known.
-async fn feed<R: JournalReader>(
-    mut socket: impl AsyncWrite + Unpin,
-    job: Job,
-    mut reader: R,
-    mut stopped: watch::Receiver<Option<MediaTime>>,
-    fed: watch::Sender<Instant>,
-) -> FeedError {
-    if let Err(error) = wire::write(&mut socket, &ToWorker::Job(job)).await {
-        return FeedError::Write(error);
-    }
-    let mut stop_sent = false;
-    loop {
-        let stop_at = *stopped.borrow_and_update();
-        let message = match stop_at {
-            Some(at) if !stop_sent => {
-                stop_sent = true;
-                ToWorker::Stop { at }
-            }
-            _ => tokio::select! {
-                batch = reader.next_batch() => match batch {
-                    Ok(records) => ToWorker::Records(records),
-                    // Nothing more will come: what is composed by now is all there is.
-                    Err(JournalError::Closed) if !stop_sent => {
-                        stop_sent = true;
-                        ToWorker::Stop { at: MediaTime(0) }
-                    }
-                    Err(JournalError::Closed) => std::future::pending().await,
-                    Err(error) => return FeedError::Journal(error),
-                },
-                Ok(()) = stopped.changed() => continue,
-            },
-        };
-        if let Err(error) = wire::write(&mut socket, &message).await {
-            return FeedError::Write(error);
-        }
-        fed.send_replace(Instant::now());
-    }
-}
-
-/// Tells a hung worker from a starved one by the CPU time it uses.
-struct Silence {
-    pid: u32,
-    since: Instant,
-}
-
-impl Silence {
-    fn new(pid: u32) -> Self {
-        Self {
-            pid,
-            since: Instant::now(),
-        }
-    }
-
-    /// Resolves with the cause of death when the worker had records to work on, said nothing for [`SILENCE_MAX`] and
-    /// used no CPU meanwhile.
-    async fn broken(&self, fed: &watch::Receiver<Instant>) -> String {
-        let mut period_start = self.since;
-        loop {
-            let cpu_before = cpu_ticks(self.pid);
-            tokio::time::sleep_until(period_start + SILENCE_MAX).await;
-            let had_work = *fed.borrow() > period_start;
-            if had_work && cpu_ticks(self.pid) == cpu_before {
-                return format!("it said nothing for {SILENCE_MAX:?} and used no CPU");
-            }
-            period_start = Instant::now();
-        }
-    }
-}
-
-/// User and system time of a process in clock ticks (proc(5), fields 14 and 15); `None` when it is gone.
-fn cpu_ticks(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let after_name = stat.rsplit_once(')')?.1;
-    let mut fields = after_name.split_whitespace().skip(11);
-    let user: u64 = fields.next()?.parse().ok()?;
-    let system: u64 = fields.next()?.parse().ok()?;
-    Some(user + system)
-}
-
-fn spawn(program: &WorkerProgram) -> io::Result<(Child, UnixStream)> {
-    let (ours, theirs) = StdUnixStream::pair()?;
-    ours.set_nonblocking(true)?;
-    let child = Command::new(&program.executable)
-        .args(&program.args)
-        .env_clear()
-        .envs(program.environment.iter().cloned())
-        .stdin(Stdio::from(OwnedFd::from(theirs)))
-        .stdout(Stdio::null())
-        .stderr(Stdio::inherit())
-        .kill_on_drop(true)
-        .spawn()?;
-    Ok((child, UnixStream::from_std(ours)?))
-}
-
-fn exit_text(exit: io::Result<ExitStatus>) -> String {
-    match exit {
-        Ok(status) => status.to_string(),
-        Err(error) => format!("exit status unknown: {error}"),
-    }
 }
