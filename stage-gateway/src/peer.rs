@@ -91,9 +91,9 @@ impl Peer {
             states: states_tx,
             gathered: parking_lot::Mutex::new(Some(gathered_tx)),
         };
-        let mut media = media_engine().map_err(internal)?;
+        let mut media = media_engine().map_err(|error| internal(&error))?;
         let interceptors = register_default_interceptors(Registry::new(), &mut media)
-            .map_err(internal)?
+            .map_err(|error| internal(&error))?
             .with(Slot::NackGenerator, nack_generator())
             .with(Slot::from(RTCP_TAP_SLOT), RtcpTap::new(rtcp_tx));
         let (port, runtime) = mux.open();
@@ -108,7 +108,7 @@ impl Peer {
             .with_tcp_addrs(vec![port.placeholder_address()])
             .build()
             .await
-            .map_err(internal)?;
+            .map_err(|error| internal(&error))?;
         let peer = Self {
             connection: Arc::new(connection),
             port,
@@ -159,17 +159,20 @@ impl Peer {
         let offer = offer.to_owned();
         // In its own task, so that a panic of the parser costs this offer and nothing else.
         let negotiated = tokio::spawn(async move {
-            let offer = RTCSessionDescription::offer(offer).map_err(refused)?;
+            let offer = RTCSessionDescription::offer(offer).map_err(|error| refused(&error))?;
             connection
                 .set_remote_description(offer)
                 .await
-                .map_err(refused)?;
-            let answer = connection.create_answer(None).await.map_err(refused)?;
+                .map_err(|error| refused(&error))?;
+            let answer = connection
+                .create_answer(None)
+                .await
+                .map_err(|error| refused(&error))?;
             let sdp = answer.sdp.clone();
             connection
                 .set_local_description(answer)
                 .await
-                .map_err(refused)?;
+                .map_err(|error| refused(&error))?;
             Ok(sdp)
         });
         negotiated.await.unwrap_or_else(|_| {
@@ -344,13 +347,13 @@ fn video_feedback() -> Vec<RTCPFeedback> {
         .to_vec()
 }
 
-fn internal(error: Error) -> OfferError {
+fn internal(error: &Error) -> OfferError {
     OfferError::Internal {
         what: error.to_string(),
     }
 }
 
-fn refused(error: Error) -> OfferError {
+fn refused(error: &Error) -> OfferError {
     OfferError::Malformed {
         rule: error.to_string(),
     }

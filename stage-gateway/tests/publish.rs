@@ -26,7 +26,7 @@ async fn published_frames_reach_the_journal_as_access_units() {
     let sending = async {
         loop {
             client.send(0, seq, u32::from(seq) * 960, &OPUS).await;
-            let frame = vp8(seq % 50 == 0, 320, 180, seq as u8);
+            let frame = vp8(seq.is_multiple_of(50), 320, 180, seq as u8);
             client.send(1, seq, u32::from(seq) * 1_800, &frame).await;
             seq += 1;
             tokio::time::sleep(Duration::from_millis(20)).await;

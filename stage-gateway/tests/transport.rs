@@ -11,7 +11,7 @@ use stage_gateway::error::ResourceError;
 fn line<'a>(sdp: &'a str, name: &str) -> &'a str {
     sdp.lines()
         .find_map(|line| line.strip_prefix(name))
-        .unwrap()
+        .expect("the line is there")
 }
 
 /// `sdp` with the credentials of `fragment`.

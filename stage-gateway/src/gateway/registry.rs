@@ -165,10 +165,14 @@ pub(super) fn remove_others(journals: &Path, kept: &[String]) -> io::Result<()> 
 /// Participants whose tokens are refused.
 #[derive(Debug, Default)]
 pub(super) struct Revocations {
-    inner: Mutex<(
-        HashSet<(StageId, ParticipantId)>,
-        VecDeque<(StageId, ParticipantId)>,
-    )>,
+    inner: Mutex<Refused>,
+}
+
+#[derive(Debug, Default)]
+struct Refused {
+    known: HashSet<(StageId, ParticipantId)>,
+    /// The same, oldest first.
+    order: VecDeque<(StageId, ParticipantId)>,
 }
 
 impl Revocations {
@@ -176,7 +180,7 @@ impl Revocations {
     pub(super) fn add(&self, stage: &StageId, participant: &ParticipantId) {
         let key = (stage.clone(), participant.clone());
         let mut inner = self.inner.lock();
-        let (known, order) = &mut *inner;
+        let Refused { known, order } = &mut *inner;
         if known.insert(key.clone()) {
             order.push_back(key);
         }
@@ -191,7 +195,7 @@ impl Revocations {
     pub(super) fn contains(&self, stage: &StageId, participant: &ParticipantId) -> bool {
         self.inner
             .lock()
-            .0
+            .known
             .contains(&(stage.clone(), participant.clone()))
     }
 }

@@ -75,8 +75,9 @@ impl WriterHandle {
         let (commands, receiver) = sync_channel(QUEUE_COMMANDS_MAX);
         let (sync, jobs) = sync_channel(1);
         let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let dir = shared.index.dir().to_owned();
         let writer = Writer {
-            shared: shared.clone(),
+            shared,
             config,
             commands: receiver,
             queued_bytes: Arc::clone(&queued_bytes),
@@ -88,7 +89,6 @@ impl WriterHandle {
             sync_at: Instant::now() + SYNC_INTERVAL,
             retry_at: None,
         };
-        let dir = shared.index.dir().to_owned();
         std::thread::Builder::new()
             .name("journal-sync".to_owned())
             .spawn(move || force_to_disk(&dir, &jobs))?;

@@ -62,7 +62,8 @@ impl Sender {
 
     fn tie(&self, capture: i64) -> Tie {
         let ntp = i128::from(self.ntp_base + capture);
-        let fixed = ((ntp % 1_000_000_000) << 32) / 1_000_000_000 | (ntp / 1_000_000_000) << 32;
+        let fraction = ((ntp % 1_000_000_000) << 32) / 1_000_000_000;
+        let fixed = fraction | ((ntp / 1_000_000_000) << 32);
         Tie {
             rtp_ts: self.rtp(capture),
             ntp: NtpTime(fixed as u64),
