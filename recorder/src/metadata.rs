@@ -33,10 +33,10 @@ pub fn closed(spec: &RecordingSpec, started_at: WallTime, closing: &Closing) -> 
 fn render(spec: &RecordingSpec, started_at: Option<WallTime>, closing: Option<&Closing>) -> String {
     let layout = spec.key_layout();
     let status = match (closing.map(|closing| &closing.outcome), started_at) {
-        (None, _) => Status::RecordingStarted,
-        (Some(RecordingOutcome::Ended), _) => Status::RecordingEnded,
-        (Some(RecordingOutcome::Failed { .. }), None) => Status::RecordingStartFailed,
-        (Some(RecordingOutcome::Failed { .. }), Some(_)) => Status::RecordingEndedWithFailure,
+        (None, _) => Status::Started,
+        (Some(RecordingOutcome::Ended), _) => Status::Ended,
+        (Some(RecordingOutcome::Failed { .. }), None) => Status::StartFailed,
+        (Some(RecordingOutcome::Failed { .. }), Some(_)) => Status::EndedWithFailure,
     };
     let message = match closing.map(|closing| &closing.outcome) {
         Some(RecordingOutcome::Failed { message }) => message.as_deref(),
@@ -108,12 +108,15 @@ struct Document<'a> {
 }
 
 #[derive(Serialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 enum Status {
-    RecordingStarted,
-    RecordingEnded,
-    RecordingStartFailed,
-    RecordingEndedWithFailure,
+    #[serde(rename = "RECORDING_STARTED")]
+    Started,
+    #[serde(rename = "RECORDING_ENDED")]
+    Ended,
+    #[serde(rename = "RECORDING_START_FAILED")]
+    StartFailed,
+    #[serde(rename = "RECORDING_ENDED_WITH_FAILURE")]
+    EndedWithFailure,
 }
 
 #[derive(Serialize)]

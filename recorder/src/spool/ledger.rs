@@ -157,7 +157,7 @@ mod tests {
         for torn in first..whole.len() {
             std::fs::write(&path, &whole[..torn]).expect("writes");
             let (mut ledger, entries) = Ledger::open(&path).expect("opens");
-            assert_eq!(entries, [pending.clone()]);
+            assert_eq!(entries, std::slice::from_ref(&pending));
             ledger.append(&Entry::Done { object }).expect("appends");
             let (_, entries) = Ledger::open(&path).expect("opens");
             assert_eq!(states(&entries)[&object], ObjectState::Done);

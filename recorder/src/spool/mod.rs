@@ -19,6 +19,7 @@ mod seal;
 mod units;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Place;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -334,11 +335,13 @@ impl Spool {
             return Err(SpoolError::Full { bytes });
         }
         let path = self.units_path(stretch);
-        if !self.open.contains_key(&stretch) {
-            let (file, _) = UnitFile::open(&path).doing("open", &path)?;
-            self.open.insert(stretch, file);
-        }
-        let file = self.open.get_mut(&stretch).expect("it was just opened");
+        let file = match self.open.entry(stretch) {
+            Place::Occupied(file) => file.into_mut(),
+            Place::Vacant(place) => {
+                let (file, _) = UnitFile::open(&path).doing("open", &path)?;
+                place.insert(file)
+            }
+        };
         file.append(unit).doing("append to", &path)?;
         if !self.has_units {
             self.has_units = true;
