@@ -44,6 +44,9 @@ pub const COMPOSITION_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60)
 /// How long a composition may drain; what an S3 destination has not uploaded by then keeps uploading from the ledger.
 pub const STOP_DURATION_MAX: Duration = Duration::from_secs(60);
 
+/// The same when the server exits: it has 10 s, and sealing what has come by then takes some of them.
+pub const SERVER_STOP_DURATION_MAX: Duration = Duration::from_secs(7);
+
 /// A composition that has ended is gone from Get and List after this (IVS behaviour).
 pub const FORGET_AFTER: Duration = Duration::from_secs(5 * 60);
 

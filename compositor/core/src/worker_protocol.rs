@@ -15,6 +15,10 @@ use crate::time::{FrameRate, MediaTime};
 
 /// From the server to the worker. [`ToWorker::Job`] is first and comes once.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "messages are sent as they are made; none are kept in numbers"
+)]
 pub enum ToWorker {
     /// What to compose.
     Job(Job),

@@ -1,9 +1,13 @@
 //! The machine of a composition: the only place that decides what an input does to it.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::id::{CompositionId, DestinationId};
-use crate::limits::{COMPOSITION_LIFETIME_MAX, FORGET_AFTER, IDLE_TIMEOUT, STOP_DURATION_MAX};
+use crate::limits::{
+    COMPOSITION_LIFETIME_MAX, FORGET_AFTER, IDLE_TIMEOUT, SERVER_STOP_DURATION_MAX,
+    STOP_DURATION_MAX,
+};
 use crate::time::{MonotonicTime, WallTime};
 
 use super::context::Context;
@@ -137,11 +141,12 @@ impl Composition {
             // It stops for one reason only, and nobody has to be there for it.
             (
                 State::Stopping { .. },
-                Input::PublishersChanged { .. }
-                | Input::Stop
-                | Input::ServerStopping
-                | Input::StageDeleted,
+                Input::PublishersChanged { .. } | Input::Stop | Input::StageDeleted,
             ) => {}
+            // But there is less time left.
+            (State::Stopping { .. }, Input::ServerStopping) => {
+                self.limit_stop(SERVER_STOP_DURATION_MAX);
+            }
 
             // It is over.
             (
@@ -191,17 +196,28 @@ impl Composition {
             | CompositionState::Forgotten => return,
         }
         self.state = CompositionState::Stopping { cause };
-        let Context {
-            now,
-            timers,
-            actions,
-            ..
-        } = &mut self.context;
-        timers.disarm(Timer::Idle);
-        timers.disarm(Timer::Lifetime);
-        timers.arm(Timer::StopLimit, now.plus(STOP_DURATION_MAX));
-        actions.push(Output::BeginStop { cause });
+        self.context.timers.disarm(Timer::Idle);
+        self.context.timers.disarm(Timer::Lifetime);
+        self.limit_stop(match cause {
+            StopCause::ServerStopping => SERVER_STOP_DURATION_MAX,
+            StopCause::Requested
+            | StopCause::Idle
+            | StopCause::LifetimeReached
+            | StopCause::StageDeleted => STOP_DURATION_MAX,
+        });
+        self.context.actions.push(Output::BeginStop { cause });
         self.all_destinations(DestinationInput::Stop);
+    }
+
+    /// What has not drained `limit` from now is let go, unless that is to happen earlier anyway.
+    fn limit_stop(&mut self, limit: Duration) {
+        let deadline = self.context.now.plus(limit);
+        let timers = &mut self.context.timers;
+        let known = timers.deadline(Timer::StopLimit);
+        timers.arm(
+            Timer::StopLimit,
+            known.map_or(deadline, |known| known.min(deadline)),
+        );
     }
 
     fn worker_failed(&mut self) {

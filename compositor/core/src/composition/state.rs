@@ -125,7 +125,8 @@ pub enum DestinationError {
     SpoolFull,
     /// Retries went on for [`crate::limits::RETRY_BUDGET`] in vain.
     RetryBudgetSpent,
-    /// It had not drained [`crate::limits::STOP_DURATION_MAX`] after the stop.
+    /// It had not drained [`crate::limits::STOP_DURATION_MAX`] after the stop, or
+    /// [`crate::limits::SERVER_STOP_DURATION_MAX`] when the server exits.
     StopLimitReached,
     /// The worker died too often.
     WorkerFailed,

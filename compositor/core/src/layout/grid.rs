@@ -57,11 +57,9 @@ pub(super) fn tile(cell: (u32, u32), aspect: (u32, u32)) -> (u32, u32) {
 pub(super) fn share(length: u32, count: u32, gap: u32) -> Option<(u32, u32)> {
     let spare = length.checked_sub(count.checked_mul(SIDE_MIN)?)?;
     let gaps = count.checked_sub(1)?;
-    let gap = if gaps == 0 {
-        0
-    } else {
-        gap.min(floor_even(spare / gaps))
-    };
+    let gap = spare
+        .checked_div(gaps)
+        .map_or(0, |room| gap.min(floor_even(room)));
     Some((gap, floor_even((length - gaps * gap) / count)))
 }
 

@@ -235,6 +235,29 @@ fn a_server_that_stops_drains_as_if_asked_to() {
 }
 
 #[test]
+fn a_server_that_stops_does_not_wait_for_a_minute() {
+    let mut world = World::active(&[S3]);
+    world.happen(Input::ServerStopping);
+    assert_eq!(world.until_timeout(), Some(s(7)));
+    world.pass(s(7));
+    assert_eq!(world.state(), "STOPPED s3:FAILED");
+}
+
+#[test]
+fn a_server_that_stops_shortens_a_stop_under_way_but_never_prolongs_it() {
+    let mut world = World::active(&[S3]);
+    world.happen(Input::Stop);
+    world.pass(s(10));
+    world.happen(Input::ServerStopping);
+    assert_eq!(world.until_timeout(), Some(s(7)));
+    let mut world = World::active(&[S3]);
+    world.happen(Input::Stop);
+    world.pass(s(59));
+    world.happen(Input::ServerStopping);
+    assert_eq!(world.until_timeout(), Some(s(1)));
+}
+
+#[test]
 fn a_deleted_stage_drains_and_then_fails_the_composition() {
     let mut world = World::active(&[S3]);
     check_stopped_by(&world.happen(Input::StageDeleted), "StageDeleted");
