@@ -12,6 +12,7 @@ import boto3
 import botocore.config
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+LOG = ROOT / "data-demo.log"
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 
 from support.server import Process, wait_for  # noqa: E402
@@ -27,10 +28,13 @@ PEOPLE = [
 READY_LIMIT_S = 30
 PUBLISH_LIMIT_S = 20
 STOP_LIMIT_S = 70
+LOG_LINES_SHOWN = 5
+ENDED = ("STOPPED", "FAILED")
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interrupted(Exception):
-    """Ctrl-C or SIGTERM."""
+    """Ctrl-C, SIGTERM or a closed terminal."""
 
 
 def say(word, value):
@@ -41,23 +45,45 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=0, help="0: until Ctrl-C")
     arguments = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
+    handle_signals(interrupt)
     binary = binary_path()
-    server = Process([binary, "serve", "--data-dir", ROOT / "data"], log=ROOT / "data-demo.log", own_group=True)
+    logged = LOG.stat().st_size if LOG.exists() else 0
+    server = Process([binary, "serve", "--data-dir", ROOT / "data"], log=LOG, own_group=True)
     publishers = []
     try:
         endpoints = json.loads(server.line_with("READY ", READY_LIMIT_S))
         run(binary, endpoints, publishers, arguments.seconds)
     except Interrupted:
         pass
+    except Exception as problem:
+        sys.exit(explain(problem, logged))
     finally:
-        for process in [*publishers, server]:
-            process.stop()
+        # However often Ctrl-C is pressed, no process stays behind.
+        handle_signals(signal.SIG_IGN)
+        stop([*publishers, server])
+
+
+def handle_signals(handler):
+    for number in SIGNALS:
+        signal.signal(number, handler)
 
 
 def interrupt(*_):
     raise Interrupted
+
+
+def explain(problem, logged):
+    """What went wrong, and the last that was logged after the first `logged` bytes."""
+    lines = LOG.read_bytes()[logged:].decode(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+    return "\n  ".join([f"demo: {problem}; the end of {LOG.name}:", *lines])
+
+
+def stop(processes):
+    for process in processes:
+        try:
+            process.stop()
+        except subprocess.TimeoutExpired as late:
+            print(f"demo: killed what did not end: {late}", file=sys.stderr)
 
 
 def binary_path():
@@ -86,19 +112,19 @@ def run(binary, endpoints, publishers, seconds):
         publishers.append(Process(
             [binary, "publish", "--whip", stage["endpoints"]["whip"], "--token",
              token["participantToken"]["token"], "--name", name, "--color", color, "--tone", tone, *options],
-            log=ROOT / "data-demo.log", own_group=True,
+            log=LOG, own_group=True,
         ))
     for publisher in publishers:
         publisher.line_with("PUBLISHING ", PUBLISH_LIMIT_S)
     composition = start(realtime, ivs, s3, stage["arn"])
     prefix = next(d["detail"]["s3"]["recordingPrefix"] for d in composition["destinations"] if "detail" in d)
     say("recording", f"s3://{BUCKET}/{prefix}")
-    say("state", composition["state"])
+    state = State(realtime, composition)
     try:
-        follow(realtime, composition, seconds)
+        wait(state, seconds)
     except Interrupted:
         pass
-    finish(realtime, composition["arn"])
+    finish(realtime, state)
     report(f"{endpoints['s3']}/{BUCKET}/{prefix}/media/hls/multivariant.m3u8")
 
 
@@ -126,41 +152,51 @@ def own(existing, make):
     return next((item["arn"] for item in existing if item.get("name") == "demo"), None) or make()["arn"]
 
 
-def follow(realtime, composition, seconds):
-    state, end = composition["state"], time.monotonic() + seconds
-    while seconds == 0 or time.monotonic() < end:
-        now = realtime.get_composition(arn=composition["arn"])["composition"]["state"]
-        if now != state:
-            state = now
-            say("state", state)
-        if state in ("STOPPED", "FAILED"):
-            return
+class State:
+    """The state of a composition, said whenever it changes."""
+
+    def __init__(self, realtime, composition):
+        self._realtime, self.arn = realtime, composition["arn"]
+        self._set(composition["state"])
+
+    def _set(self, value):
+        self.value = value
+        say("state", value)
+
+    def ended(self):
+        now = self._realtime.get_composition(arn=self.arn)["composition"]["state"]
+        if now != self.value:
+            self._set(now)
+        return now in ENDED
+
+
+def wait(state, seconds):
+    end = time.monotonic() + seconds
+    while not state.ended() and (seconds == 0 or time.monotonic() < end):
         time.sleep(0.25)
 
 
-def finish(realtime, arn):
-    realtime.stop_composition(arn=arn)
-    last = []
-
-    def ended():
-        state = realtime.get_composition(arn=arn)["composition"]["state"]
-        if last[-1:] != [state]:
-            last.append(state)
-            say("state", state)
-        return state in ("STOPPED", "FAILED")
-
-    wait_for("end of the composition", ended, STOP_LIMIT_S)
+def finish(realtime, state):
+    if not state.ended():
+        realtime.stop_composition(arn=state.arn)
+    wait_for("end of the composition", state.ended, STOP_LIMIT_S)
+    if state.value == "FAILED":
+        raise RuntimeError("the composition failed")
 
 
 def report(url):
     say("plays at", url)
+    say("later", "make run serves it again")
     probe = subprocess.run(
         ["ffprobe", "-v", "error", "-show_entries",
-         "stream=codec_name,width,height,r_frame_rate,sample_rate,channels:format=duration", "-of", "compact", url],
+         "stream=codec_name,width,height,r_frame_rate,sample_rate,channels:format=duration", "-of", "json", url],
         capture_output=True, text=True,
     )
-    for line in (probe.stdout + probe.stderr).splitlines():
+    for line in probe.stderr.splitlines():
         say("ffprobe", line)
+    found = json.loads(probe.stdout or "{}")
+    for part in [*found.get("streams", []), found.get("format", {})]:
+        say("ffprobe", " ".join(f"{name}={value}" for name, value in part.items() if value != "0/0"))
 
 
 if __name__ == "__main__":
