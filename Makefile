@@ -13,7 +13,7 @@ build: install web
 	@cargo build --workspace --bins
 
 run: build
-	@cargo run --quiet --package api -- serve
+	@cargo run --quiet --bin proscenium -- serve
 
 demo: build
 	@scripts/demo $(SECONDS)
