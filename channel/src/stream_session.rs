@@ -79,7 +79,7 @@ impl StreamSession {
         let state = std::mem::replace(&mut self.state, State::Ended);
         self.state = match (state, input) {
             (State::Ended, _) => State::Ended,
-            (state, Input::PublisherEnded) => self.end(state),
+            (state, Input::PublisherEnded) => self.end(&state),
             (state, Input::TakeoverRefused(failure)) => {
                 self.events
                     .push_back(StreamEvent::StreamTakeoverFailure(failure));
@@ -111,7 +111,7 @@ impl StreamSession {
                 flow.meter.add(now, span);
                 State::Starving(flow)
             }
-            (State::Created, Input::PublisherLost) => self.end(State::Created),
+            (State::Created, Input::PublisherLost) => self.end(&State::Created),
             (State::Live(flow), Input::PublisherLost) => {
                 self.events.push_back(StreamEvent::StarvationStart);
                 State::Starving(flow)
@@ -155,7 +155,7 @@ impl StreamSession {
         }
     }
 
-    fn end(&mut self, state: State) -> State {
+    fn end(&mut self, state: &State) -> State {
         if matches!(state, State::Live(_) | State::Starving(_)) {
             self.events.push_back(StreamEvent::StreamEnd);
         }
@@ -165,7 +165,7 @@ impl StreamSession {
 
     fn tick(&mut self, now: MonotonicTime, state: State) -> State {
         if now >= self.last_media.plus(NO_DATA_TIMEOUT) {
-            return self.end(state);
+            return self.end(&state);
         }
         match state {
             State::Live(mut flow) => match flow.meter.percent(now) {

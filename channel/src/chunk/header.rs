@@ -6,6 +6,7 @@ use crate::chunk::ChunkStream;
 pub(super) const EXTENDED: u32 = 0xFF_FFFF;
 
 /// What a chunk header says, completed from the header before where it is abbreviated.
+#[derive(Clone, Copy)]
 pub(super) struct Fields {
     pub(super) field: u32,
     pub(super) extended: bool,

@@ -8,7 +8,7 @@ use recorder::mux::AudioConfig;
 use crate::flv::aac::{AacError, lc_config};
 use crate::flv::avc::{AvcConfig, AvcError};
 use crate::flv::tag::{AudioTag, TagError, VideoTag};
-use crate::ingest::timeline::{PictureTime, Placed, Timeline};
+use crate::ingest::timeline::{PictureTime, Timeline};
 use crate::limits::TIMESTAMP_JUMP;
 use crate::origin::MediaFormat;
 use crate::sample::{CLOCK_HZ, Sample};
@@ -100,7 +100,7 @@ impl MediaReader {
             keyframe,
             data,
         };
-        Ok(self.media(begins, dts, placed, sample))
+        Ok(self.media(begins, dts, placed.discontinuity, sample))
     }
 
     pub(super) fn audio(&mut self, timestamp: u32, body: &Bytes) -> Result<Media, MediaError> {
@@ -130,20 +130,21 @@ impl MediaReader {
             return Ok(Media::default());
         }
         let pts = placed.at;
-        Ok(self.media(None, pts, placed, Sample::Audio { pts, data }))
+        let sample = Sample::Audio { pts, data };
+        Ok(self.media(None, pts, placed.discontinuity, sample))
     }
 
-    fn media<T>(
+    fn media(
         &mut self,
         begins: Option<MediaFormat>,
         at: u64,
-        placed: Placed<T>,
+        discontinuity: bool,
         sample: Sample,
     ) -> Media {
-        let latest = self.latest.filter(|_| !placed.discontinuity).unwrap_or(at);
+        let latest = self.latest.filter(|_| !discontinuity).unwrap_or(at);
         self.latest = Some(latest.max(at));
         let span = Duration::from_millis(at.saturating_sub(latest) * 1000 / CLOCK_HZ);
-        let broken = placed.discontinuity.then_some(Sample::Discontinuity);
+        let broken = discontinuity.then_some(Sample::Discontinuity);
         Media {
             begins,
             samples: broken.into_iter().chain([sample]).collect(),

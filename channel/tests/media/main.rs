@@ -1,5 +1,7 @@
 //! Media tests: real publishers, real servers, real players; one test at a time.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 mod hostile;
 mod ingest;
 mod playback;
