@@ -1,5 +1,7 @@
 //! The embedded S3 server over a real socket: with the AWS SDK where requests are signed, with plain bytes elsewhere.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::net::SocketAddr;
 
 use api::config::{ApiCredential, Secret};

@@ -1,5 +1,7 @@
 //! The binary as a process: READY line, endpoints file, refusals, signals.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -43,6 +45,10 @@ fn ready(data_dir: &Path) -> (Server, String) {
     (server, line)
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the bounded wait for a condition: a child's exit can only be polled with a deadline"
+)]
 fn exit_of(server: &mut Server) -> ExitStatus {
     let deadline = Instant::now() + EXIT_LIMIT;
     loop {

@@ -25,7 +25,7 @@ const ABSENT_BUCKET: &str = "proscenium-doctor-looks-for-nothing";
 const TRIAL_KEY: &str = "proscenium-doctor.txt";
 const TRIAL_BODY: &[u8] = b"written by proscenium doctor\n";
 
-pub(super) fn plugins(missing: Vec<String>) -> Finding {
+pub(super) fn plugins(missing: &[String]) -> Finding {
     const WHAT: &str = "GStreamer";
     if missing.is_empty() {
         return Finding::fine(WHAT, "every element is there");
@@ -251,13 +251,13 @@ mod tests {
             "avdec_h264 (gstreamer1.0-libav)",
             "avenc_aac (gstreamer1.0-libav)",
         ];
-        let finding = plugins(missing.map(str::to_owned).to_vec());
+        let finding = plugins(&missing.map(str::to_owned));
         assert!(
             finding
                 .to_string()
                 .ends_with("do: apt-get install gstreamer1.0-libav gstreamer1.0-plugins-ugly")
         );
-        assert!(plugins(Vec::new()).is_fine());
+        assert!(plugins(&[]).is_fine());
     }
 
     #[test]

@@ -69,7 +69,7 @@ impl fmt::Display for Finding {
 
 /// Looks at everything, in the order in which `serve` would need it. `bucket` is tried in an external S3.
 pub async fn examine(config: &Config, bucket: Option<&str>) -> Vec<Finding> {
-    let mut findings = vec![checks::plugins(compositor::plugins::missing())];
+    let mut findings = vec![checks::plugins(&compositor::plugins::missing())];
     findings.push(checks::data_folder(&config.data_dir));
     findings.push(checks::disk(&config.data_dir));
     findings.extend(checks::ports(config).await);

@@ -205,10 +205,7 @@ impl S3 for BucketFiles {
         if !is_folder(&self.root.join(&req.input.bucket)).await? {
             self.files.create_bucket(req).await?;
         }
-        Ok(S3Response::new(CreateBucketOutput {
-            location,
-            ..CreateBucketOutput::default()
-        }))
+        Ok(S3Response::new(CreateBucketOutput { location }))
     }
 
     async fn head_bucket(

@@ -165,7 +165,7 @@ fn render(stored: StoredComposition) -> Composition {
     } = stored;
     let destinations = progress
         .destinations
-        .into_iter()
+        .iter()
         .zip(requested.destinations)
         .zip(&spec.destinations)
         .map(|((progress, configuration), spec)| render_destination(progress, configuration, spec));
@@ -182,7 +182,7 @@ fn render(stored: StoredComposition) -> Composition {
 }
 
 fn render_destination(
-    progress: DestinationProgress,
+    progress: &DestinationProgress,
     configuration: DestinationConfiguration,
     spec: &DestinationSpec,
 ) -> Destination {

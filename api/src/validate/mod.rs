@@ -148,9 +148,9 @@ impl<'a> Members<'a> {
     }
 
     /// A nested object.
-    pub fn object(&self, name: &str) -> Result<Option<Members<'a>>, ApiError> {
+    pub fn object(&self, name: &str) -> Result<Option<Self>, ApiError> {
         match self.member(name) {
-            Some((path, value)) => Members::at(path, value).map(Some),
+            Some((path, value)) => Self::at(path, value).map(Some),
             None => Ok(None),
         }
     }

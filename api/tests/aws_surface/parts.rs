@@ -41,7 +41,9 @@ impl Parts {
     }
 
     pub(crate) fn request(&self, destinations: Value) -> Value {
-        json!({"stageArn": self.stage, "destinations": destinations})
+        let mut request = json!({"stageArn": self.stage});
+        request["destinations"] = destinations;
+        request
     }
 
     pub(crate) async fn start(&self, world: &World, destinations: Value) -> Answer {

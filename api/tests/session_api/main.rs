@@ -1,5 +1,7 @@
 //! The routes of the page's session API, and who may use them.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 mod world;
 
 use api::backend::DestinationTarget;
