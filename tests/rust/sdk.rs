@@ -1,5 +1,7 @@
 //! The AWS SDK for Rust as a second client of both services, against the real server.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
