@@ -269,25 +269,87 @@ impl Reporter {
     async fn follow_broadcast(self, mut events: mpsc::Receiver<PublisherEvent>) {
         let mut reached = false;
         while let Some(event) = events.recv().await {
+            let destination = &self.id;
+            let again_later = if reached {
+                DestinationReport::Interrupted
+            } else {
+                DestinationReport::ConnectFailed
+            };
             let report = match event {
                 PublisherEvent::FirstKeyframeWritten => {
                     reached = true;
                     DestinationReport::FirstOutput
                 }
                 PublisherEvent::Interrupted { error } => {
-                    tracing::warn!(destination = %self.id, error = %error_chain(&error), "broadcast interrupted");
-                    if reached {
-                        DestinationReport::Interrupted
-                    } else {
-                        DestinationReport::ConnectFailed
-                    }
+                    tracing::warn!(%destination, error = %error_chain(&error), "broadcast interrupted");
+                    again_later
                 }
                 PublisherEvent::Refused { code } => {
-                    tracing::error!(destination = %self.id, code, "broadcast refused");
-                    DestinationReport::Rejected(DestinationError::StreamExists)
+                    tracing::error!(%destination, code, "broadcast refused");
+                    refusal(&code).map_or(again_later, DestinationReport::Rejected)
                 }
             };
             self.report(report).await;
         }
+    }
+}
+
+/// What an RTMP server's refusal means; `None` when it may take the broadcast another time. An own earlier attempt is no
+/// reason to refuse: a later one takes over from it.
+fn refusal(code: &str) -> Option<DestinationError> {
+    match code {
+        "NetStream.Publish.BadName" => Some(DestinationError::StreamExists),
+        "NetStream.Publish.Denied" => Some(DestinationError::AccessDenied),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the state machine hears of these events.
+    async fn heard(events: Vec<PublisherEvent>) -> Vec<DestinationReport> {
+        let (reports, mut heard) = mpsc::channel(BROADCAST_EVENTS_MAX);
+        let (event_tx, event_rx) = mpsc::channel(BROADCAST_EVENTS_MAX);
+        for event in events {
+            event_tx.send(event).await.unwrap();
+        }
+        drop(event_tx);
+        let id = DestinationId::new("D");
+        Reporter { id, reports }.follow_broadcast(event_rx).await;
+        let mut said = Vec::new();
+        while let Some(report) = heard.recv().await {
+            said.push(report.report);
+        }
+        said
+    }
+
+    fn refused(code: &str) -> PublisherEvent {
+        PublisherEvent::Refused { code: code.into() }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_final_only_when_asking_again_cannot_help() {
+        let [busy, wrong, away] = [
+            "NetStream.Publish.BadName",
+            "NetStream.Publish.Denied",
+            "NetStream.Publish.Failed",
+        ];
+        assert_eq!(
+            heard(vec![refused(busy), refused(wrong), refused(away)]).await,
+            [
+                DestinationReport::Rejected(DestinationError::StreamExists),
+                DestinationReport::Rejected(DestinationError::AccessDenied),
+                DestinationReport::ConnectFailed,
+            ]
+        );
+        assert_eq!(
+            heard(vec![PublisherEvent::FirstKeyframeWritten, refused(away)]).await,
+            [
+                DestinationReport::FirstOutput,
+                DestinationReport::Interrupted,
+            ]
+        );
     }
 }

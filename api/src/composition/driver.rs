@@ -13,7 +13,6 @@ use compositor_core::composition::{
 };
 use compositor_core::error_chain::error_chain;
 use compositor_core::id::DestinationId;
-use compositor_core::roster::Publisher;
 use compositor_core::time::{MediaTime, MonotonicTime};
 use compositor_core::worker_protocol::{Job, VideoUnit};
 use stage_gateway::event::{GatewayEvent, GatewayEventKind};
@@ -53,7 +52,7 @@ pub(super) struct Driver {
 /// Everything that can wake the driver.
 enum Wake {
     Command(Command),
-    Worker(Option<WorkerEvent>),
+    Worker(WorkerEvent),
     Report(Report),
     Gateway(Result<GatewayEvent, RecvError>),
     Timeout,
@@ -116,12 +115,14 @@ impl Wakers {
                 None => std::future::pending().await,
             }
         };
+        // What was asked for comes first, and media last: there may always be more of it.
         tokio::select! {
+            biased;
             Some(command) = self.commands.recv() => Wake::Command(command),
-            Some(report) = self.reports.recv() => Wake::Report(report),
-            event = self.worker.recv(), if !self.worker.is_closed() || !self.worker.is_empty() => Wake::Worker(event),
-            event = self.gateway.recv() => Wake::Gateway(event),
             () = timeout => Wake::Timeout,
+            Some(report) = self.reports.recv() => Wake::Report(report),
+            event = self.gateway.recv() => Wake::Gateway(event),
+            Some(event) = self.worker.recv() => Wake::Worker(event),
         }
     }
 }
@@ -129,6 +130,10 @@ impl Wakers {
 impl Driver {
     /// Tells the machine who publishes already, and starts the worker.
     async fn begin(&mut self, worker: mpsc::Sender<WorkerEvent>) -> ControlFlow<()> {
+        // Whoever deletes the stage after this finds the composition and tells it.
+        if let Ok(false) = self.services.store.stage_exists(&self.spec.stage).await {
+            return self.input(Input::StageDeleted).await;
+        }
         let journal = match self.services.gateway.stage_journal(&self.spec.stage).await {
             Ok(journal) => journal,
             Err(error) => {
@@ -173,8 +178,7 @@ impl Driver {
                 self.input(Input::Destination { id, report }).await
             }
             Wake::Timeout => self.input(Input::Timeout).await,
-            Wake::Worker(Some(event)) => self.worker_event(event).await,
-            Wake::Worker(None) => ControlFlow::Continue(()),
+            Wake::Worker(event) => self.worker_event(event).await,
             Wake::Gateway(Ok(event)) => self.gateway_event(event).await,
             Wake::Gateway(Err(RecvError::Lagged(_))) => self.count_publishers().await,
             // The gateway outlives the compositions; without it nothing can be composed.
@@ -193,9 +197,8 @@ impl Driver {
 
     async fn count_publishers(&mut self) -> ControlFlow<()> {
         let publishers = self.services.gateway.publishers(&self.spec.stage);
-        let publishing =
-            |publisher: &&Publisher| publisher.connected && !publisher.tracks.is_empty();
-        let count = publishers.iter().filter(publishing).count();
+        // As the gateway's events count them.
+        let count = publishers.iter().filter(|p| p.connected).count();
         self.publishers(count, self.services.clock.monotonic())
             .await
     }
@@ -228,11 +231,7 @@ impl Driver {
             WorkerEvent::Died { cause } => {
                 tracing::warn!(%composition, cause, "worker died, a successor continues")
             }
-            WorkerEvent::Ended => {
-                for destination in self.destinations.values_mut() {
-                    destination.finish().await;
-                }
-            }
+            WorkerEvent::Ended => self.finish().await,
             WorkerEvent::Failed(error) => {
                 tracing::error!(%composition, error = %error_chain(&error), "worker failed");
                 return self.input(Input::WorkerFailed).await;
@@ -281,7 +280,7 @@ impl Driver {
                     Some(destination) => destination.retry(attempt),
                     None => self.open(id, attempt).await,
                 },
-                Output::BeginStop { cause } => self.begin_stop(cause),
+                Output::BeginStop { cause } => self.begin_stop(cause).await,
                 Output::CloseDestination { id, outcome } => self.close(&id, outcome).await,
                 // The store forgets ended compositions by itself, so nothing is left to drive.
                 Output::ReleaseWorker | Output::Forget => return ControlFlow::Break(()),
@@ -328,10 +327,19 @@ impl Driver {
         }
     }
 
-    fn begin_stop(&self, cause: StopCause) {
+    async fn begin_stop(&mut self, cause: StopCause) {
         tracing::info!(composition = %self.spec.id, ?cause, "stopping");
-        if let Some(supervisor) = &self.supervisor {
-            supervisor.stop(self.media_now());
+        match &self.supervisor {
+            Some(supervisor) => supervisor.stop(self.media_now()),
+            // No worker will say that it has ended.
+            None => self.finish().await,
+        }
+    }
+
+    /// Everything up to the stop time was passed on.
+    async fn finish(&mut self) {
+        for destination in self.destinations.values_mut() {
+            destination.finish().await;
         }
     }
 

@@ -67,6 +67,7 @@ pub struct Compositions {
 struct Running {
     handles: HashMap<CompositionId, Handle>,
     tasks: JoinSet<CompositionId>,
+    is_draining: bool,
 }
 
 #[derive(Debug)]
@@ -94,6 +95,10 @@ impl Compositions {
         };
         let services = Arc::clone(&self.services);
         let mut running = self.running.lock();
+        if running.is_draining {
+            let what = format!("composition {} is not started: the server stops", spec.id);
+            return Err(BackendError::plain(what));
+        }
         running.reap();
         running.handles.insert(spec.id.clone(), handle);
         running.tasks.spawn(async move {
@@ -123,10 +128,11 @@ impl Compositions {
         }
     }
 
-    /// Stops all compositions gracefully and waits for them, until `deadline`.
+    /// Stops all compositions gracefully and waits for them, until `deadline`; none starts any more.
     pub async fn drain(&self, deadline: Instant) {
         let mut tasks = {
             let mut running = self.running.lock();
+            running.is_draining = true;
             running
                 .handles
                 .values()
