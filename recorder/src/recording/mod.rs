@@ -111,7 +111,7 @@ pub enum RecordingEvent {
     },
     /// The store answers again.
     Recovered,
-    /// The store refuses us for good. The recording has stopped; its spool stays for [`crate::recover`].
+    /// The store refuses us for good. The recording has stopped; its spool stays for [`crate::recover()`].
     Rejected {
         /// Why.
         reason: Rejection,
@@ -180,7 +180,7 @@ impl fmt::Debug for WallClock {
 }
 
 /// The handle of a running recording. Dropping it without [`Self::finish`] leaves the recording as a crash would: the
-/// spool stays, for [`Self::resume`] or [`crate::recover`].
+/// spool stays, for [`Self::resume`] or [`crate::recover()`].
 #[derive(Debug)]
 pub struct Recording {
     commands: mpsc::Sender<Command>,

@@ -74,7 +74,7 @@ pub enum UploadInput {
     Failed(ObjectName),
     /// A `Put` or `Confirm` was refused for good.
     Refused(Rejection),
-    /// The time of [`UploadQueue::poll_timeout`] has come.
+    /// The time of [`super::UploadQueue::poll_timeout`] has come.
     Timeout,
 }
 
