@@ -136,10 +136,7 @@ impl Platform {
             store: store.clone(),
             worker,
             spool_root: spool_root.clone(),
-            rtmp_url: format!(
-                "rtmp://{}/app",
-                crate::endpoints::reachable(channels.local_addr())
-            ),
+            rtmp_url: format!("rtmp://{}/app", channels.own_addr()),
             clock,
             recording_clock,
         }));

@@ -66,6 +66,7 @@ pub struct Channels {
     hub: Arc<Hub>,
     naming: Arc<Naming>,
     local_addr: SocketAddr,
+    own_addr: SocketAddr,
     stop: watch::Sender<bool>,
     ingest: Mutex<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
@@ -88,7 +89,7 @@ impl Channels {
         } = config;
         let hub = Arc::new(Hub::new());
         let ingest = ingest::listen(listen, Arc::clone(&hub), directory).await?;
-        let local_addr = ingest.local_addr();
+        let (local_addr, own_addr) = (ingest.local_addr(), ingest.own_addr());
         let (stop, stopped) = watch::channel(false);
         let (events, receiver) = mpsc::channel(EVENT_CHANNEL);
         let (timers, reports) = (Arc::clone(&hub), Arc::clone(&hub));
@@ -104,6 +105,7 @@ impl Channels {
                 public_url,
             }),
             local_addr,
+            own_addr,
             stop,
             ingest: Mutex::new(tokio::spawn(ingest.run(stopped))),
             helpers,
@@ -114,6 +116,12 @@ impl Channels {
     /// Where publishers connect.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Where the compositions of this server connect: on loopback, so that it does not matter whether their channel allows
+    /// RTMP without TLS.
+    pub fn own_addr(&self) -> SocketAddr {
+        self.own_addr
     }
 
     /// `<public>/api/video/v1/<region>.<account>.channel.<id>.m3u8`.

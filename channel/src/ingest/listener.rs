@@ -1,10 +1,11 @@
 //! Accepts RTMP connections, not more than are allowed.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -17,37 +18,83 @@ use crate::limits::CONNECTIONS_MAX;
 /// How long connections may take to close when the server stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A bound listener that does not accept yet.
+/// Bound listeners that do not accept yet.
 pub(crate) struct Ingest {
-    listener: TcpListener,
+    public: Door,
+    /// For this server's own broadcasts, where the public one asks for TLS.
+    own: Option<Door>,
     local_addr: SocketAddr,
+    own_addr: SocketAddr,
+}
+
+struct Door {
+    listener: TcpListener,
     shared: Arc<Shared>,
 }
 
-/// Binds the listener.
+/// Binds the listeners.
 pub(crate) async fn listen(
     listen: SocketAddr,
     hub: Arc<Hub>,
     directory: Arc<dyn Directory>,
 ) -> Result<Ingest, StartError> {
+    let (public, local_addr) = open(listen, &hub, &directory).await?;
+    let (own, own_addr) = if public.shared.loopback {
+        (None, local_addr)
+    } else {
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (own, own_addr) = open(any_port, &hub, &directory).await?;
+        (Some(own), own_addr)
+    };
+    Ok(Ingest {
+        public,
+        own,
+        local_addr,
+        own_addr,
+    })
+}
+
+async fn open(
+    listen: SocketAddr,
+    hub: &Arc<Hub>,
+    directory: &Arc<dyn Directory>,
+) -> Result<(Door, SocketAddr), StartError> {
     let fail = |source| StartError::Listen { listen, source };
     let listener = TcpListener::bind(listen).await.map_err(fail)?;
     let local_addr = listener.local_addr().map_err(fail)?;
-    let loopback = local_addr.ip().is_loopback();
-    Ok(Ingest {
-        listener,
-        local_addr,
-        shared: Arc::new(Shared {
-            hub,
-            directory,
-            loopback,
-        }),
-    })
+    let shared = Arc::new(Shared {
+        hub: Arc::clone(hub),
+        directory: Arc::clone(directory),
+        loopback: local_addr.ip().is_loopback(),
+    });
+    Ok((Door { listener, shared }, local_addr))
+}
+
+impl Door {
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Arc<Shared>)> {
+        let (socket, peer) = self.listener.accept().await?;
+        Ok((socket, peer, Arc::clone(&self.shared)))
+    }
 }
 
 impl Ingest {
     pub(crate) fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Where broadcasts of this server itself connect, which need no TLS.
+    pub(crate) fn own_addr(&self) -> SocketAddr {
+        self.own_addr
+    }
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Arc<Shared>)> {
+        match &self.own {
+            None => self.public.accept().await,
+            Some(own) => tokio::select! {
+                accepted = self.public.accept() => accepted,
+                accepted = own.accept() => accepted,
+            },
+        }
     }
 
     /// Accepts until `stop` says so, then lets connections that were told to close do so, and ends the others.
@@ -57,7 +104,7 @@ impl Ingest {
         let mut next_id = 0;
         loop {
             let accepted = tokio::select! {
-                accepted = self.listener.accept() => accepted,
+                accepted = self.accept() => accepted,
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ended) = connections.join_next() => {
                     if let Err(error) = ended {
@@ -66,7 +113,7 @@ impl Ingest {
                     continue;
                 }
             };
-            let (socket, peer) = match accepted {
+            let (socket, peer, shared) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "an RTMP connection cannot be accepted");
@@ -79,13 +126,13 @@ impl Ingest {
                 continue;
             };
             next_id += 1;
-            let (id, shared) = (next_id, Arc::clone(&self.shared));
+            let id = next_id;
             connections.spawn(async move {
                 serve(socket, peer, id, shared).await;
                 drop(slot);
             });
         }
-        drop(self.listener);
+        drop(self);
         let closed = async { while connections.join_next().await.is_some() {} };
         if tokio::time::timeout(CLOSE_TIMEOUT, closed).await.is_err() {
             connections.shutdown().await;
@@ -122,19 +169,30 @@ mod tests {
         }
     }
 
+    /// Where a publisher knocks.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum At {
+        Loopback,
+        /// As far as the listener knows.
+        Network,
+        /// The server's own door besides the one to the network.
+        Own,
+    }
+
     /// The status code of a refusal, `None` when publishing is accepted.
-    async fn refusal(loopback: bool, key: &str) -> Option<String> {
-        let hub = Arc::new(Hub::new());
-        let any = "127.0.0.1:0".parse().unwrap();
-        let mut ingest = listen(any, Arc::clone(&hub), Arc::new(ByKey))
-            .await
-            .unwrap();
-        ingest.shared = Arc::new(Shared {
-            hub,
-            directory: Arc::new(ByKey),
-            loopback,
-        });
-        let url = format!("rtmp://{}/app/{key}", ingest.local_addr());
+    async fn refusal(at: At, key: &str) -> Option<String> {
+        let listen_at = match at {
+            At::Loopback => "127.0.0.1:0",
+            At::Network | At::Own => "0.0.0.0:0",
+        };
+        let listen_at = listen_at.parse().unwrap();
+        let ingest = listen(listen_at, Arc::new(Hub::new()), Arc::new(ByKey)).await;
+        let ingest = ingest.ok().expect("it listens");
+        let port = match at {
+            At::Own => ingest.own_addr().port(),
+            At::Loopback | At::Network => ingest.local_addr().port(),
+        };
+        let url = format!("rtmp://127.0.0.1:{port}/app/{key}");
         let (_stop, stopped) = watch::channel(false);
         let server = tokio::spawn(ingest.run(stopped));
         let (sender, mut events) = tokio::sync::mpsc::channel(4);
@@ -162,16 +220,21 @@ mod tests {
 
     #[tokio::test]
     async fn rtmp_without_tls_is_for_loopback_and_channels_that_allow_it() {
-        assert_eq!(refusal(true, "secure").await, None);
-        assert_eq!(refusal(false, "insecure").await, None);
+        assert_eq!(refusal(At::Loopback, "secure").await, None);
+        assert_eq!(refusal(At::Network, "insecure").await, None);
         let denied = Some("NetStream.Publish.Denied".to_owned());
-        assert_eq!(refusal(false, "secure").await, denied);
+        assert_eq!(refusal(At::Network, "secure").await, denied);
+    }
+
+    #[tokio::test]
+    async fn own_broadcasts_need_no_tls() {
+        assert_eq!(refusal(At::Own, "secure").await, None);
     }
 
     #[tokio::test]
     async fn directory_that_fails_is_not_a_wrong_key() {
         assert_eq!(
-            refusal(true, "broken").await,
+            refusal(At::Loopback, "broken").await,
             Some("NetStream.Publish.Failed".to_owned())
         );
     }
