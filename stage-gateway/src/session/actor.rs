@@ -303,11 +303,11 @@ impl Actor {
 
     /// Does what the stage decided.
     fn act(&mut self) {
-        let mut roster_changed = false;
         while let Some(output) = self.stage.poll_output() {
             match output {
                 StageOutput::Roster(change) => {
-                    roster_changed = true;
+                    // Before anybody hears of it, so that whoever listens now and reads after that misses nothing.
+                    *self.shared.roster.write() = self.stage.publishers();
                     self.write_roster(change);
                 }
                 StageOutput::LayerChoice(choice) => {
@@ -326,9 +326,6 @@ impl Actor {
                     self.report(at, GatewayEventKind::PublishersChanged { count });
                 }
             }
-        }
-        if roster_changed {
-            *self.shared.roster.write() = self.stage.publishers();
         }
     }
 
