@@ -37,7 +37,7 @@ struct Bench {
 }
 
 fn main() -> Result<(), BenchError> {
-    let seconds = options::value("seconds", 10)?;
+    let seconds = options::value("seconds", 5)?;
     let rounds: usize = options::value("rounds", 3)?;
     let only: String = options::value("only", String::new())?;
     let folder = tempfile::tempdir()?;

@@ -1,6 +1,5 @@
 """CPU of the server per subscriber, with one 720p publisher; the peer encrypts and sends as many packets by GStreamer."""
 
-import argparse
 import json
 import pathlib
 import statistics
@@ -131,11 +130,11 @@ def measure(server, folder, program, seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = world.arguments(__doc__)
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--subscribe", type=pathlib.Path, required=True, help="the `subscribe` bench program")
     options = parser.parse_args()
-    binary = world.target_dir() / "proscenium"
+    binary = options.proscenium or world.built()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         with Server(binary, folder) as server:

@@ -1,6 +1,5 @@
 """From StartComposition to the first GetComposition that says ACTIVE, with one publisher on the stage."""
 
-import argparse
 import pathlib
 import statistics
 import subprocess
@@ -83,12 +82,12 @@ def measure(server, runs):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = world.arguments(__doc__)
     parser.add_argument("--runs", type=int, default=20)
-    runs = parser.parse_args().runs
-    binary = world.target_dir() / "proscenium"
+    options = parser.parse_args()
+    binary = options.proscenium or world.built()
     with tempfile.TemporaryDirectory() as folder, Server(binary, pathlib.Path(folder)) as server:
-        times = measure(server, runs)
+        times = measure(server, options.runs)
     peer = statistics.median(times["peer"])
     world.head("", "runs", "p50 ms", "p95 ms", "worst ms", "p50 / peer p50")
     report("StartComposition to ACTIVE, S3", times["S3"], peer)

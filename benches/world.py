@@ -1,5 +1,6 @@
 """A real server, AWS clients for it, and the CPU time of processes."""
 
+import argparse
 import json
 import os
 import pathlib
@@ -15,12 +16,18 @@ sys.path.insert(0, str(ROOT / "tests/e2e"))
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
-def target_dir():
+def arguments(description):
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--proscenium", type=pathlib.Path, help="the binary; by default the one that `make build` made")
+    return parser
+
+
+def built():
     metadata = subprocess.run(
         ["cargo", "metadata", "--format-version", "1", "--no-deps", "--offline"],
         check=True, capture_output=True, cwd=ROOT,
     )
-    return pathlib.Path(json.loads(metadata.stdout)["target_directory"]) / "debug"
+    return pathlib.Path(json.loads(metadata.stdout)["target_directory"]) / "debug/proscenium"
 
 
 def client(name, endpoint):
