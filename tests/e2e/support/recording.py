@@ -98,8 +98,11 @@ class Recording:
         ).stdout
         return np.frombuffer(raw, np.float32)
 
-    def assert_whole(self, fps=30, segment_s=2):
-        """The playlist is closed, EXTINF sums match, the frame grid is exact and the sound has no gap."""
+    def assert_whole(self, fps=30, segment_s=2, tail_sounds=2):
+        """The playlist is closed, EXTINF sums match, the frame grid is exact and the sound has no gap.
+
+        Sound and picture may end `tail_sounds` AAC frames apart.
+        """
         assert self.lines[0] == "#EXTM3U"
         assert "#EXT-X-PLAYLIST-TYPE:VOD" in self.lines and self.lines[-1] == "#EXT-X-ENDLIST"
         assert not any("PROGRAM-DATE-TIME" in line for line in self.lines)
@@ -112,7 +115,7 @@ class Recording:
         assert abs(sum(self.durations) - len(video) / fps) < 1e-3
         keyframes = [i for i, (_, flags) in enumerate(video) if flags.startswith("K")]
         assert set(range(0, len(video), segment_s * fps)) <= set(keyframes)
-        assert abs(len(audio) * AAC_STEP_90K - len(video) * 90_000 / fps) <= 2 * AAC_STEP_90K
+        assert abs(len(audio) * AAC_STEP_90K - len(video) * 90_000 / fps) <= tail_sounds * AAC_STEP_90K
         assert abs(video[0][0] - audio[0][0]) <= AAC_STEP_90K
         return len(video)
 
