@@ -64,10 +64,11 @@ pub async fn run(args: PublishArgs) -> Result<(), PublishError> {
         send(spec, &mut senders, &mut events, args.seconds).await
     }
     .await;
-    peer.close().await;
+    // First, because a session that ends with its peer cannot be deleted any more.
     if let Err(error) = session.delete().await {
         tracing::warn!(error = %error, "could not end the WHIP session");
     }
+    peer.close().await;
     outcome
 }
 
