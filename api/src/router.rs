@@ -53,7 +53,13 @@ pub async fn dispatch(
 
 async fn answer(State(state): State<ApiState>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    respond(authenticated(&state, &parts, body).await)
+    // On a task of its own: a client that hangs up must not leave half an operation behind.
+    let answering = tokio::spawn(async move { authenticated(&state, &parts, body).await });
+    respond(
+        answering
+            .await
+            .unwrap_or_else(|panic| Err(ApiError::internal(panic))),
+    )
 }
 
 async fn authenticated(state: &ApiState, parts: &Parts, body: Body) -> Result<Reply, ApiError> {

@@ -24,11 +24,17 @@ use super::destination::{Destination, Report};
 use super::encoders::EncoderPlan;
 use super::progress::progress;
 use crate::backend::{CompositionSpec, DestinationTarget};
+use crate::store::CompositionProgress;
 
 /// Units between the worker and the destinations; few, because the worker's socket already holds some.
 const WORKER_EVENTS_MAX: usize = 16;
 /// Reports of destinations that wait for the machine.
 const REPORTS_MAX: usize = 32;
+
+/// How often, and after which pause, the last state is stored again when the store does not take it: for an hour, a full
+/// disk may have been noticed by then.
+const STORE_AGAIN_MAX: usize = 360;
+const STORE_AGAIN_AFTER: Duration = Duration::from_secs(10);
 
 /// What others ask of a running composition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +53,8 @@ pub(super) struct Driver {
     destinations: BTreeMap<DestinationId, Destination>,
     reports: mpsc::Sender<Report>,
     supervisor: Option<SupervisorHandle>,
+    /// The newest state, when the store did not take it.
+    unstored: Option<CompositionProgress>,
 }
 
 /// Everything that can wake the driver.
@@ -89,6 +97,7 @@ pub(super) async fn drive(
         destinations,
         reports,
         supervisor: None,
+        unstored: None,
     };
     let mut wakers = Wakers {
         commands,
@@ -96,15 +105,17 @@ pub(super) async fn drive(
         worker: worker_rx,
         gateway,
     };
-    if driver.drain().await.is_break() || driver.begin(worker).await.is_break() {
-        return;
+    let mut flow = driver.drain().await;
+    if flow.is_continue() {
+        flow = driver.begin(worker).await;
     }
-    loop {
+    while flow.is_continue() {
         let wake = wakers.next(driver.until_timeout()).await;
-        if driver.react(wake).await.is_break() {
-            break;
-        }
+        flow = driver.react(wake).await;
     }
+    // The worker ends with its listener.
+    drop(wakers);
+    driver.store_last().await;
 }
 
 impl Wakers {
@@ -263,17 +274,7 @@ impl Driver {
     async fn drain(&mut self) -> ControlFlow<()> {
         while let Some(output) = self.machine.poll_output() {
             match output {
-                Output::StateChanged(state) => {
-                    let progress = progress(&state);
-                    let stored = self
-                        .services
-                        .store
-                        .update_composition(&self.spec.id, &progress)
-                        .await;
-                    if let Err(error) = stored {
-                        tracing::error!(composition = %self.spec.id, error = %error_chain(&error), "state not stored");
-                    }
-                }
+                Output::StateChanged(state) => self.store(progress(&state)).await,
                 Output::Event(event) => self.log(&event),
                 Output::OpenDestination { id, attempt } => self.open(id, attempt).await,
                 Output::RetryDestination { id, attempt } => match self.destinations.get_mut(&id) {
@@ -287,6 +288,27 @@ impl Driver {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    async fn store(&mut self, progress: CompositionProgress) {
+        let store = &self.services.store;
+        let stored = store.update_composition(&self.spec.id, &progress).await;
+        self.unstored = stored.err().map(|error| {
+            tracing::error!(composition = %self.spec.id, error = %error_chain(&error), "state not stored");
+            progress
+        });
+    }
+
+    /// The last state is worth waiting for: without it the composition would be shown, and hold its channel, until the
+    /// server restarts.
+    async fn store_last(mut self) {
+        for _ in 0..STORE_AGAIN_MAX {
+            let Some(progress) = self.unstored.take() else {
+                return;
+            };
+            tokio::time::sleep(STORE_AGAIN_AFTER).await;
+            self.store(progress).await;
+        }
     }
 
     fn log(&self, event: &Event) {
