@@ -187,7 +187,7 @@ mod tests {
         };
         let listen_at = listen_at.parse().unwrap();
         let ingest = listen(listen_at, Arc::new(Hub::new()), Arc::new(ByKey)).await;
-        let ingest = ingest.ok().expect("it listens");
+        let ingest = ingest.expect("it listens");
         let port = match at {
             At::Own => ingest.own_addr().port(),
             At::Loopback | At::Network => ingest.local_addr().port(),
