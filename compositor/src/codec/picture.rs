@@ -29,7 +29,7 @@ pub(crate) struct Picture {
 
 enum Data {
     /// As it came from a decoder.
-    Decoded(gst_video::VideoFrame<gst_video::video_frame::Readable>),
+    Decoded(Box<gst_video::VideoFrame<gst_video::video_frame::Readable>>),
     /// Three planes back to back, without padding.
     Own(Vec<u8>),
 }
@@ -46,7 +46,7 @@ impl Picture {
         Some(Self {
             width: info.width(),
             height: info.height(),
-            data: Data::Decoded(frame),
+            data: Data::Decoded(Box::new(frame)),
         })
     }
 

@@ -82,7 +82,7 @@ impl MediaFile {
             .set_state(gst::State::Playing)
             .map_err(|_| failed("it does not start"))?;
         let playing = Playing {
-            path: path.clone(),
+            path,
             pipeline,
             pictures,
             sound,

@@ -143,6 +143,7 @@ impl Source {
         let (video, audio) = match picture {
             Picture::Pattern(pattern) => (
                 video
+                    .as_ref()
                     .map(|spec| VideoSource::pattern(&pattern, spec))
                     .transpose()?,
                 audio.then(|| AudioSource::pattern(&pattern)).transpose()?,
@@ -151,6 +152,7 @@ impl Source {
                 let file = MediaFile::open(path, video.as_ref(), audio)?;
                 (
                     video
+                        .as_ref()
                         .map(|spec| VideoSource::file(file.clone(), spec))
                         .transpose()?,
                     audio.then(|| AudioSource::file(file)).transpose()?,

@@ -42,8 +42,8 @@ struct LayerEncoder {
 }
 
 impl VideoSource {
-    pub(super) fn pattern(pattern: &PatternSpec, spec: VideoSpec) -> Result<Self, SourceError> {
-        let (width, height) = canvas(&spec);
+    pub(super) fn pattern(pattern: &PatternSpec, spec: &VideoSpec) -> Result<Self, SourceError> {
+        let (width, height) = canvas(spec);
         let overlay = Chain::new(
             &overlay(&pattern.name, height),
             &caps(width, height, spec.fps),
@@ -55,12 +55,12 @@ impl VideoSource {
                 overlay,
                 drawn: Vec::new(),
             },
-            &spec,
+            spec,
         )
     }
 
-    pub(super) fn file(file: MediaFile, spec: VideoSpec) -> Result<Self, SourceError> {
-        Self::new(Pictures::File(file), &spec)
+    pub(super) fn file(file: MediaFile, spec: &VideoSpec) -> Result<Self, SourceError> {
+        Self::new(Pictures::File(file), spec)
     }
 
     fn new(pictures: Pictures, spec: &VideoSpec) -> Result<Self, SourceError> {
