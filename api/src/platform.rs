@@ -98,10 +98,7 @@ impl Platform {
         let objects = ObjectStore::connect(surroundings.recordings.clone()).await;
         let gateway = Gateway::start(GatewayConfig {
             listen: config.webrtc,
-            advertised: config
-                .webrtc_advertised
-                .clone()
-                .map(|advertised| advertised.ip),
+            advertised: config.webrtc_advertised.map(|advertised| advertised.ip),
             journal_dir: folder.join(JOURNAL_FOLDER),
             token_key_file: folder.join(TOKEN_KEY_FILE),
             issuer: TokenIssuer {
