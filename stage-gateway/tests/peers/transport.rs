@@ -1,8 +1,6 @@
 //! ICE over loopback: TCP on the same port, trickling, restarts.
 
-mod common;
-
-use common::{Client, SOON, World, until, vp8};
+use crate::world::{Client, SOON, World, until, vp8};
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::transport::RTCIceCandidateInit;
 use stage_gateway::PatchAnswer;

@@ -1,8 +1,5 @@
 //! A gateway on loopback, and clients made of the webrtc crate: full ICE, default codecs, packets made by hand.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
-#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;

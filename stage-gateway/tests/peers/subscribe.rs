@@ -1,10 +1,8 @@
 //! Subscribing over loopback: what one client sends, another receives, under numbers of its own.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Client, NOW, SOON, World, until, vp8};
+use crate::world::{Client, NOW, SOON, World, until, vp8};
 use compositor_core::id::ParticipantId;
 use compositor_core::time::WallTime;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;

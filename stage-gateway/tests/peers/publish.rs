@@ -1,10 +1,8 @@
 //! Publishing over loopback: media reaches the journal, and participants come, go and return.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{NOW, SOON, World, read_records, until, vp8};
+use crate::world::{NOW, SOON, World, read_records, until, vp8};
 use compositor_core::access_unit::Codec;
 use compositor_core::id::{CompositionId, ParticipantId};
 use compositor_core::journal::RecordBody;
@@ -154,7 +152,7 @@ async fn a_disconnected_participant_is_refused_afterwards() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_thirteenth_publisher_is_refused_and_broken_offers_harm_nobody() {
     let world = World::new().await;
-    let client = common::Client::publisher(&["video/H264"]).await;
+    let client = crate::world::Client::publisher(&["video/H264"]).await;
     let offer = client.offer().await;
     for broken in ["", "v=0", "v=0\r\nm=video", &offer[..offer.len() / 2], "{}"] {
         let refused = world.gateway.publish(&world.grant("ann"), broken).await;

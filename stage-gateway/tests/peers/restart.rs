@@ -1,8 +1,6 @@
 //! A stage session survives a restart of the server.
 
-mod common;
-
-use common::{SOON, World, read_records, until};
+use crate::world::{SOON, World, read_records, until};
 use compositor_core::id::{CompositionId, StageId};
 use compositor_core::journal::{Record, RecordBody};
 use compositor_core::roster::RosterChange;
