@@ -72,9 +72,8 @@ fn picture(k: u64) -> FromWorker {
     })
 }
 
-/// The child.
+/// The child. Where the suite runs it as a test, it has no role and nothing to do.
 #[test]
-#[ignore = "the worker process of the other tests"]
 fn played_worker() {
     use std::os::fd::AsFd;
     let Ok(role) = std::env::var(ROLE) else {
@@ -187,9 +186,7 @@ impl Run {
         let test = "supervisor::tests::played_worker";
         let program = WorkerProgram {
             executable: std::env::current_exe().unwrap(),
-            args: ["--exact", test, "--ignored", "--nocapture"]
-                .map(Into::into)
-                .into(),
+            args: ["--exact", test, "--nocapture"].map(Into::into).into(),
             environment,
         };
         let journal = Arc::new(Told {
