@@ -1,5 +1,5 @@
 # The door to everything; CI uses the same targets.
-.PHONY: install build web run demo test bench soak lint
+.PHONY: install build web run demo test bench lint
 
 SECONDS ?= 0
 
