@@ -191,10 +191,20 @@ impl Peer {
         }
     }
 
+    /// The media identification of a track; the library lists transceivers in no order.
+    async fn mid_of(&self, track: &PeerTrack) -> Option<String> {
+        for transceiver in self.connection.get_transceivers().await {
+            let sender = transceiver.sender().await.ok().flatten();
+            if sender.is_some_and(|sender| sender.id() == track.sender.id()) {
+                return transceiver.mid().await.ok().flatten();
+            }
+        }
+        None
+    }
+
     async fn senders(&self) -> Result<HashMap<SourceMedia, LayerSender>, PeerError> {
-        let transceivers = self.connection.get_transceivers().await;
         let mut senders = HashMap::new();
-        for (index, track) in self.tracks.iter().enumerate() {
+        for track in &self.tracks {
             let parameters = track.sender.get_parameters().await;
             let parameters = parameters
                 .map_err(PeerError::new("read what was negotiated"))?
@@ -202,15 +212,12 @@ impl Peer {
             let Some(codec) = parameters.codecs.first() else {
                 continue;
             };
-            let mid = match transceivers.get(index) {
-                Some(transceiver) => transceiver.mid().await.ok().flatten(),
-                None => None,
-            };
+            let mid = self.mid_of(track).await;
             for stream in &track.streams {
                 let mut extensions = Vec::new();
                 for extension in &parameters.header_extensions {
                     let value = match extension.uri.as_str() {
-                        MID_URI => mid.as_ref().map(|mid| Bytes::from(mid.to_string())),
+                        MID_URI => mid.clone().map(Bytes::from),
                         RID_URI if !stream.rid.is_empty() => Some(Bytes::from(stream.rid.clone())),
                         _ => None,
                     };
