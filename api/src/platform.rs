@@ -10,7 +10,7 @@ use axum::Router;
 use channel::{Channels, ChannelsConfig};
 use compositor::supervisor::{self, WorkerProgram};
 use compositor_core::error_chain::error_chain;
-use recorder::{ObjectStore, RecordingOutcome, StoreConfig};
+use recorder::{ObjectStore, RecordingOutcome, StoreConfig, WallClock};
 use stage_gateway::token::TokenIssuer;
 use stage_gateway::{Gateway, GatewayConfig};
 
@@ -25,7 +25,6 @@ use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
 use crate::state::{ApiState, Settings};
 use crate::store::{Store, StoreError};
-use crate::wall_clock::WallClock;
 use crate::{router, whip};
 
 /// The store.
@@ -125,7 +124,7 @@ impl Platform {
         });
         let worker = worker_program(data_dir).map_err(PlatformError::Executable)?;
         tokio::spawn(warm_up(worker.clone()));
-        let recording_clock = recorder::WallClock::new(move || clock.wall());
+        let wall_clock = WallClock::new(move || clock.wall());
         let spool_root = folder.join(SPOOL_FOLDER);
         let compositions = Arc::new(Compositions::new(Services {
             gateway: gateway.clone(),
@@ -135,7 +134,7 @@ impl Platform {
             spool_root: spool_root.clone(),
             rtmp_url: format!("rtmp://{}/app", channels.own_addr()),
             clock,
-            recording_clock,
+            recording_clock: wall_clock.clone(),
         }));
         end_unfinished(&store, clock).await?;
         gateway.remove_abandoned_journals(&[]).await;
@@ -150,7 +149,7 @@ impl Platform {
             settings: Arc::new(settings(config, &surroundings, channels.local_addr())),
             store,
             backend: Arc::clone(&backend) as Arc<dyn Backend>,
-            clock: WallClock::from_fn(move || clock.wall()),
+            clock: wall_clock,
         };
         Ok(Self {
             api,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use compositor_core::time::WallTime;
+use recorder::WallClock;
 
 use crate::arn::{Arn, ArnKind};
 use crate::backend::Backend;
@@ -10,7 +11,6 @@ use crate::dto::stage::StageEndpoints;
 use crate::ids;
 use crate::sigv4::{AccessKey, Principal};
 use crate::store::Store;
-use crate::wall_clock::WallClock;
 
 /// The control plane's fixed facts; known once every listener is bound.
 #[derive(Clone, Debug)]

@@ -1,33 +1,8 @@
-//! The time as operations see it: handed in, so that tests can set it; and how the API spells it.
-
-use std::fmt;
-use std::sync::Arc;
+//! How the API spells the time.
 
 use compositor_core::time::WallTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-
-/// Tells the wall time.
-#[derive(Clone)]
-pub struct WallClock(Arc<dyn Fn() -> WallTime + Send + Sync>);
-
-impl WallClock {
-    /// A clock that asks `now`.
-    pub fn from_fn(now: impl Fn() -> WallTime + Send + Sync + 'static) -> Self {
-        Self(Arc::new(now))
-    }
-
-    /// What time it is.
-    pub fn now(&self) -> WallTime {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for WallClock {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WallClock")
-    }
-}
 
 /// The ISO 8601 text of the API, in UTC, with milliseconds when there are any.
 pub fn iso8601(time: WallTime) -> String {

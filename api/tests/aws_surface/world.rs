@@ -8,7 +8,6 @@ use api::router::router;
 use api::sigv4::AccessKey;
 use api::state::{ApiState, Settings};
 use api::store::Store;
-use api::wall_clock::WallClock;
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
@@ -123,7 +122,7 @@ impl World {
                 .await
                 .unwrap(),
             backend: backend.clone(),
-            clock: WallClock::from_fn(move || WallTime(clock.load(Ordering::Relaxed))),
+            clock: recorder::WallClock::new(move || WallTime(clock.load(Ordering::Relaxed))),
         };
         Self {
             state,

@@ -11,7 +11,6 @@ use api::session_api::{PageBackend, PublishingParticipant, SessionApi, router};
 use api::sigv4::Principal;
 use api::state::{ApiState, Settings};
 use api::store::Store;
-use api::wall_clock::WallClock;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
@@ -159,7 +158,7 @@ impl World {
                 .await
                 .unwrap(),
             backend: backend.clone(),
-            clock: WallClock::from_fn(move || clock.wall()),
+            clock: recorder::WallClock::new(move || clock.wall()),
         };
         let token = guard.token().to_owned();
         let router = router(SessionApi {
