@@ -1,6 +1,10 @@
 //! Names of resources: `arn:aws:ivs:<region>:<account>:<type>/<id>`.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use serde::de::{Error as _, IntoDeserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Longest ARN the models allow.
 pub const ARN_CHARS_MAX: usize = 128;
@@ -16,23 +20,23 @@ pub enum ArnKind {
     EncoderConfiguration,
     /// IVS Real-Time.
     StorageConfiguration,
-    /// IVS Real-Time, not built yet.
+    /// IVS Real-Time.
     IngestConfiguration,
-    /// IVS Real-Time, not built yet.
+    /// IVS Real-Time.
     PublicKey,
     /// IVS.
     Channel,
     /// IVS.
     StreamKey,
-    /// IVS, not built yet.
+    /// IVS.
     PlaybackKey,
-    /// IVS, not built yet.
+    /// IVS.
     PlaybackRestrictionPolicy,
-    /// IVS, not built yet.
+    /// IVS.
     RecordingConfiguration,
-    /// IVS, not built yet.
+    /// IVS.
     AdConfiguration,
-    /// IVS, not built yet.
+    /// IVS.
     FailoverSlateConfiguration,
 }
 
@@ -153,6 +157,46 @@ impl fmt::Display for Arn {
     }
 }
 
+impl Serialize for Arn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Arn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| {
+            D::Error::custom(format!(
+                "'{text}' given, must be arn:aws:ivs:<region>:<account>:<type>/<id>"
+            ))
+        })
+    }
+}
+
+/// A reference that may be none; the service spells that as the empty string, in requests and in answers.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct ArnOrEmpty(pub Option<Arn>);
+
+impl Serialize for ArnOrEmpty {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(arn) => arn.serialize(serializer),
+            None => serializer.serialize_str(""),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for ArnOrEmpty {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        Arn::deserialize(text.into_deserializer()).map(|arn| Self(Some(arn)))
+    }
+}
+
 fn all(text: &str, allowed: impl Fn(char) -> bool) -> bool {
     !text.is_empty() && text.chars().all(allowed)
 }
@@ -168,6 +212,16 @@ mod tests {
             Arn::parse(text).map(|arn| arn.to_string()).as_deref(),
             Some(text)
         );
+    }
+
+    #[test]
+    fn the_empty_string_is_no_reference() {
+        let read = |text: &str| serde_json::from_str::<ArnOrEmpty>(text).ok();
+        assert_eq!(read("\"\""), Some(ArnOrEmpty(None)));
+        let text = "\"arn:aws:ivs:us-east-1:123456789012:channel/AbC123\"";
+        let arn = read(text).unwrap();
+        assert_eq!(serde_json::to_string(&arn).unwrap(), text);
+        assert_eq!(read("\"channel/AbC123\""), None);
     }
 
     #[test]

@@ -57,10 +57,15 @@ pub fn create(members: &Members<'_>) -> Result<(ChannelRecord, Tags), ApiError> 
         latency_mode,
         channel_type,
         insecure_ingest,
+        authorized,
         preset,
         multitrack_input,
         container_format,
         srt_passphrase: ids::srt_passphrase(),
+        recording_configuration: None,
+        playback_restriction_policy: None,
+        ad_configuration: None,
+        failover_slate_configuration: None,
     };
     Ok((record, tags))
 }

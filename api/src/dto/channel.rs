@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arn::{Arn, ArnKind, ArnOrEmpty};
 use crate::dto::{Tags, choice};
 
 choice! {
@@ -95,6 +96,9 @@ pub struct ChannelRecord {
     pub channel_type: ChannelType,
     /// Whether RTMP without TLS is accepted beyond loopback.
     pub insecure_ingest: bool,
+    /// Whether playback needs a token.
+    #[serde(default)]
+    pub authorized: bool,
     /// Bit rates.
     pub preset: TranscodePreset,
     /// Several renditions by one broadcaster.
@@ -103,6 +107,38 @@ pub struct ChannelRecord {
     pub container_format: ContainerFormat,
     /// For SRT ingest.
     pub srt_passphrase: String,
+    /// Where its streams are recorded to.
+    #[serde(default)]
+    pub recording_configuration: Option<Arn>,
+    /// Who may play it, unless it is authorized.
+    #[serde(default)]
+    pub playback_restriction_policy: Option<Arn>,
+    /// Which ads it may break for.
+    #[serde(default)]
+    pub ad_configuration: Option<Arn>,
+    /// What is shown while ingest is interrupted.
+    #[serde(default)]
+    pub failover_slate_configuration: Option<Arn>,
+}
+
+/// The kinds of resources that a channel refers to.
+pub const REFERENCE_KINDS: [ArnKind; 4] = [
+    ArnKind::RecordingConfiguration,
+    ArnKind::PlaybackRestrictionPolicy,
+    ArnKind::AdConfiguration,
+    ArnKind::FailoverSlateConfiguration,
+];
+
+impl ChannelRecord {
+    /// What it refers to, in the order of [`REFERENCE_KINDS`].
+    pub fn references(&self) -> [Option<&Arn>; 4] {
+        [
+            self.recording_configuration.as_ref(),
+            self.playback_restriction_policy.as_ref(),
+            self.ad_configuration.as_ref(),
+            self.failover_slate_configuration.as_ref(),
+        ]
+    }
 }
 
 /// SRT ingest.
@@ -128,7 +164,7 @@ pub struct ChannelSummary {
     #[serde(rename = "type")]
     pub channel_type: ChannelType,
     /// Empty: none.
-    pub recording_configuration_arn: String,
+    pub recording_configuration_arn: ArnOrEmpty,
     /// Whether playback needs a token.
     pub authorized: bool,
     /// Its tags.
@@ -138,11 +174,11 @@ pub struct ChannelSummary {
     /// Bit rates.
     pub preset: TranscodePreset,
     /// Empty: none.
-    pub playback_restriction_policy_arn: String,
+    pub playback_restriction_policy_arn: ArnOrEmpty,
     /// Empty: none.
-    pub ad_configuration_arn: String,
+    pub ad_configuration_arn: ArnOrEmpty,
     /// Empty: none.
-    pub failover_slate_configuration_arn: String,
+    pub failover_slate_configuration_arn: ArnOrEmpty,
 }
 
 /// The resource.

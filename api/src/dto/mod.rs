@@ -1,10 +1,15 @@
 //! The shapes of the two IVS models as they go over the wire, and nothing else. Those that the store keeps can be read
 //! back too.
 
+pub mod ad_configuration;
 pub mod channel;
 pub mod composition;
 pub mod encoder_configuration;
+pub mod failover_slate_configuration;
 pub mod layout;
+pub mod playback_key_pair;
+pub mod playback_restriction_policy;
+pub mod recording_configuration;
 pub mod stage;
 pub mod storage_configuration;
 pub mod stream;
@@ -12,8 +17,24 @@ pub mod tag;
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
+use crate::arn::Arn;
+
 /// `tags`.
 pub type Tags = BTreeMap<String, String>;
+
+/// A resource as answers show it: what the store keeps, between its ARN and its tags.
+#[derive(Debug, Serialize)]
+pub struct Shown<T> {
+    /// Its name in the API.
+    pub arn: Arn,
+    /// What the store keeps.
+    #[serde(flatten)]
+    pub record: T,
+    /// Its tags.
+    pub tags: Tags,
+}
 
 /// Declares an enum of the model: its wire names, both ways.
 macro_rules! choice {

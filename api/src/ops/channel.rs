@@ -2,7 +2,7 @@
 
 use compositor_core::id::ChannelId;
 
-use crate::arn::{Arn, ArnKind};
+use crate::arn::{Arn, ArnKind, ArnOrEmpty};
 use crate::backend::StreamKeyValue;
 use crate::convert;
 use crate::convert::channel::ChannelFilter;
@@ -137,13 +137,13 @@ fn summary(found: &Resource<ChannelRecord>) -> ChannelSummary {
         name: record.name.clone(),
         latency_mode: record.latency_mode,
         channel_type: record.channel_type,
-        recording_configuration_arn: String::new(),
-        authorized: false,
+        recording_configuration_arn: ArnOrEmpty(record.recording_configuration.clone()),
+        authorized: record.authorized,
         tags: found.tags.clone(),
         insecure_ingest: record.insecure_ingest,
         preset: record.preset,
-        playback_restriction_policy_arn: String::new(),
-        ad_configuration_arn: String::new(),
-        failover_slate_configuration_arn: String::new(),
+        playback_restriction_policy_arn: ArnOrEmpty(record.playback_restriction_policy.clone()),
+        ad_configuration_arn: ArnOrEmpty(record.ad_configuration.clone()),
+        failover_slate_configuration_arn: ArnOrEmpty(record.failover_slate_configuration.clone()),
     }
 }

@@ -8,8 +8,13 @@ use sqlx::{Row, SqliteConnection};
 
 use crate::arn::{Arn, ArnKind};
 use crate::dto::Tags;
+use crate::dto::ad_configuration::AdConfigurationRecord;
 use crate::dto::channel::{ChannelRecord, StreamKeyRecord};
 use crate::dto::encoder_configuration::EncoderConfigurationRecord;
+use crate::dto::failover_slate_configuration::FailoverSlateConfigurationRecord;
+use crate::dto::playback_key_pair::PlaybackKeyPairRecord;
+use crate::dto::playback_restriction_policy::PlaybackRestrictionPolicyRecord;
+use crate::dto::recording_configuration::RecordingConfigurationRecord;
 use crate::dto::stage::StageRecord;
 use crate::dto::storage_configuration::StorageConfigurationRecord;
 use crate::pagination::{Page, PageRequest};
@@ -58,6 +63,32 @@ record!(
     "storage configurations"
 );
 record!(ChannelRecord, Channel, 5000, "channels");
+
+record!(PlaybackKeyPairRecord, PlaybackKey, 3, "playback key pairs");
+record!(
+    PlaybackRestrictionPolicyRecord,
+    PlaybackRestrictionPolicy,
+    3,
+    "playback restriction policies"
+);
+record!(
+    RecordingConfigurationRecord,
+    RecordingConfiguration,
+    20,
+    "recording configurations"
+);
+record!(
+    AdConfigurationRecord,
+    AdConfiguration,
+    20,
+    "ad configurations"
+);
+record!(
+    FailoverSlateConfigurationRecord,
+    FailoverSlateConfiguration,
+    20,
+    "failover slate configurations"
+);
 
 impl Record for StreamKeyRecord {
     const KIND: ArnKind = ArnKind::StreamKey;
