@@ -25,6 +25,7 @@ pub mod page;
 pub mod pagination;
 pub mod paging;
 pub mod platform;
+pub mod public_key;
 pub mod publish;
 pub mod reply;
 pub mod router;
