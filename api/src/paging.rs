@@ -1,9 +1,11 @@
 //! `nextToken` and `maxResults`, the same for every list.
 
+use serde::Deserialize;
+
 use crate::error::ApiError;
+use crate::input::Input;
 use crate::pagination::{Page, PageRequest};
 use crate::state::Context;
-use crate::validate::{Members, TextRule};
 
 /// `nextToken` and `maxResults` of a list, and what its tokens are bound to.
 #[derive(Debug)]
@@ -14,20 +16,27 @@ pub struct Paging<'a> {
     pub request: PageRequest,
 }
 
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PageMembers {
+    max_results: Option<u32>,
+    #[serde(default)]
+    next_token: String,
+}
+
 impl<'a> Paging<'a> {
     /// Reads both members. `scope` names the list and its filters; a token is good only with the same ones.
     pub fn read(
         cx: Context<'a>,
-        members: &Members<'_>,
+        input: &Input,
         scope: &[&str],
         limits: PageLimits,
     ) -> Result<Self, ApiError> {
-        let limit = members
-            .integer("maxResults", 1..=limits.max)?
-            .unwrap_or(limits.default);
-        let token = members
-            .text("nextToken", &TextRule::PAGE_TOKEN)?
-            .unwrap_or_default();
+        let PageMembers {
+            max_results,
+            next_token,
+        } = input.read()?;
+        let limit = max_results.unwrap_or(limits.default).min(limits.max);
         let mut paging = Self {
             cx,
             scope: [cx.account()]
@@ -38,8 +47,8 @@ impl<'a> Paging<'a> {
             request: PageRequest { after: 0, limit },
         };
         // Clients send the empty string for the first page.
-        if !token.is_empty() {
-            paging.request.after = cx.store().page_key().open(&paging.scope(), &token)?;
+        if !next_token.is_empty() {
+            paging.request.after = cx.store().page_key().open(&paging.scope(), &next_token)?;
         }
         Ok(paging)
     }

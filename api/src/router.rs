@@ -12,6 +12,8 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
 use crate::error::{ApiError, ErrorKind};
+use crate::input::Input;
+use crate::model::{self, Operation};
 use crate::ops::{
     channel, composition, encoder_configuration, not_built, participant, stage,
     storage_configuration, stream, stream_key, tag,
@@ -19,7 +21,6 @@ use crate::ops::{
 use crate::reply::{Reply, respond};
 use crate::sigv4::{Principal, SignedParts, Verifier};
 use crate::state::{ApiState, Context};
-use crate::validate::{Members, parse_body};
 
 /// Largest request body; the largest legal request is far smaller.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -90,9 +91,9 @@ async fn authenticated(state: &ApiState, parts: &Parts, body: Body) -> Result<Re
 }
 
 /// What a method and path mean.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Target<'a> {
-    Operation(&'a str),
+    Operation(&'static Operation),
     Tags {
         verb: tag::Verb,
         encoded_arn: &'a str,
@@ -115,44 +116,14 @@ impl<'a> Target<'a> {
             return Ok(Self::Tags { verb, encoded_arn });
         }
         let name = path.strip_prefix('/').ok_or_else(unknown)?;
-        let known = OPERATIONS.contains(&name) || not_built::OPERATIONS.contains(&name);
-        if known && method == Method::POST {
-            return Ok(Self::Operation(name));
+        match model::operation(name) {
+            Some(operation) if method == Method::POST && !tag::is_one(name) => {
+                Ok(Self::Operation(operation))
+            }
+            _ => Err(unknown()),
         }
-        Err(unknown())
     }
 }
-
-/// Every operation that [`operate`] has an arm for.
-const OPERATIONS: [&str; 27] = [
-    "CreateChannel",
-    "CreateEncoderConfiguration",
-    "CreateParticipantToken",
-    "CreateStage",
-    "CreateStorageConfiguration",
-    "DeleteChannel",
-    "DeleteEncoderConfiguration",
-    "DeleteStage",
-    "DeleteStorageConfiguration",
-    "DisconnectParticipant",
-    "GetChannel",
-    "GetComposition",
-    "GetEncoderConfiguration",
-    "GetStage",
-    "GetStorageConfiguration",
-    "GetStream",
-    "GetStreamKey",
-    "ListChannels",
-    "ListCompositions",
-    "ListEncoderConfigurations",
-    "ListStages",
-    "ListStorageConfigurations",
-    "ListStreamKeys",
-    "ListStreams",
-    "StartComposition",
-    "StopComposition",
-    "StopStream",
-];
 
 async fn run(
     state: &ApiState,
@@ -170,42 +141,42 @@ async fn run(
         Target::Tags { verb, encoded_arn } => {
             Box::pin(tag::run(cx, *verb, encoded_arn, query, body)).await
         }
-        Target::Operation(name) => {
-            let body = parse_body(body)?;
-            Box::pin(operate(cx, name, &Members::of(&body)?)).await
+        Target::Operation(operation) => {
+            let input = Input::parse(operation, body)?;
+            Box::pin(operate(cx, &input)).await
         }
     }
 }
 
-async fn operate(cx: Context<'_>, name: &str, members: &Members<'_>) -> Result<Reply, ApiError> {
-    match name {
-        "CreateStage" => stage::create(cx, members).await,
-        "GetStage" => stage::get(cx, members).await,
-        "ListStages" => stage::list(cx, members).await,
-        "DeleteStage" => stage::delete(cx, members).await,
-        "CreateParticipantToken" => participant::create_token(cx, members).await,
-        "DisconnectParticipant" => participant::disconnect(cx, members).await,
-        "CreateEncoderConfiguration" => encoder_configuration::create(cx, members).await,
-        "GetEncoderConfiguration" => encoder_configuration::get(cx, members).await,
-        "ListEncoderConfigurations" => encoder_configuration::list(cx, members).await,
-        "DeleteEncoderConfiguration" => encoder_configuration::delete(cx, members).await,
-        "CreateStorageConfiguration" => storage_configuration::create(cx, members).await,
-        "GetStorageConfiguration" => storage_configuration::get(cx, members).await,
-        "ListStorageConfigurations" => storage_configuration::list(cx, members).await,
-        "DeleteStorageConfiguration" => storage_configuration::delete(cx, members).await,
-        "StartComposition" => composition::start(cx, members).await,
-        "GetComposition" => composition::get(cx, members).await,
-        "ListCompositions" => composition::list(cx, members).await,
-        "StopComposition" => composition::stop(cx, members).await,
-        "CreateChannel" => channel::create(cx, members).await,
-        "GetChannel" => channel::get(cx, members).await,
-        "ListChannels" => channel::list(cx, members).await,
-        "DeleteChannel" => channel::delete(cx, members).await,
-        "GetStreamKey" => stream_key::get(cx, members).await,
-        "ListStreamKeys" => stream_key::list(cx, members).await,
-        "GetStream" => stream::get(cx, members).await,
-        "ListStreams" => stream::list(cx, members).await,
-        "StopStream" => stream::stop(cx, members).await,
+async fn operate(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    match input.operation() {
+        "CreateStage" => stage::create(cx, input).await,
+        "GetStage" => stage::get(cx, input).await,
+        "ListStages" => stage::list(cx, input).await,
+        "DeleteStage" => stage::delete(cx, input).await,
+        "CreateParticipantToken" => participant::create_token(cx, input).await,
+        "DisconnectParticipant" => participant::disconnect(cx, input).await,
+        "CreateEncoderConfiguration" => encoder_configuration::create(cx, input).await,
+        "GetEncoderConfiguration" => encoder_configuration::get(cx, input).await,
+        "ListEncoderConfigurations" => encoder_configuration::list(cx, input).await,
+        "DeleteEncoderConfiguration" => encoder_configuration::delete(cx, input).await,
+        "CreateStorageConfiguration" => storage_configuration::create(cx, input).await,
+        "GetStorageConfiguration" => storage_configuration::get(cx, input).await,
+        "ListStorageConfigurations" => storage_configuration::list(cx, input).await,
+        "DeleteStorageConfiguration" => storage_configuration::delete(cx, input).await,
+        "StartComposition" => composition::start(cx, input).await,
+        "GetComposition" => composition::get(cx, input).await,
+        "ListCompositions" => composition::list(cx, input).await,
+        "StopComposition" => composition::stop(cx, input).await,
+        "CreateChannel" => channel::create(cx, input).await,
+        "GetChannel" => channel::get(cx, input).await,
+        "ListChannels" => channel::list(cx, input).await,
+        "DeleteChannel" => channel::delete(cx, input).await,
+        "GetStreamKey" => stream_key::get(cx, input).await,
+        "ListStreamKeys" => stream_key::list(cx, input).await,
+        "GetStream" => stream::get(cx, input).await,
+        "ListStreams" => stream::list(cx, input).await,
+        "StopStream" => stream::stop(cx, input).await,
         other => Err(not_built::refuse(other)),
     }
 }

@@ -6,23 +6,23 @@ use crate::arn::{Arn, ArnKind, ArnOrEmpty};
 use crate::backend::StreamKeyValue;
 use crate::convert;
 use crate::convert::channel::ChannelFilter;
-use crate::convert::required_arn;
 use crate::dto::channel::{
     Channel, ChannelRecord, ChannelSummary, CreateChannelResponse, GetChannelResponse,
     ListChannelsResponse, Srt, StreamKeyRecord,
 };
 use crate::error::ApiError;
 use crate::ids;
+use crate::input::Input;
 use crate::ops::{find, find_named, stream_key};
 use crate::pagination::Page;
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::{NewResource, Resource};
-use crate::validate::Members;
 
 /// CreateChannel, with its one stream key. The tags are the channel's alone.
-pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     let (record, tags) = convert::channel::create(members)?;
     let channel = Resource {
         seq: 0,
@@ -51,22 +51,23 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
 }
 
 /// GetChannel.
-pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let found = find_named(cx, members, "arn").await?;
+pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let found = find_named(cx, input, "arn").await?;
     Reply::ok(&GetChannelResponse {
         channel: render(cx, found),
     })
 }
 
 /// ListChannels.
-pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     let filter = convert::channel::list_filter(members)?;
     let limits = PageLimits {
         default: 100,
         max: 100,
     };
     let scope = format!("{filter:?}");
-    let paging = Paging::read(cx, members, &["ListChannels", &scope], limits)?;
+    let paging = Paging::read(cx, input, &["ListChannels", &scope], limits)?;
     let name = match &filter {
         ChannelFilter::Name(name) => Some(name.as_str()),
         ChannelFilter::None | ChannelFilter::WithoutReference | ChannelFilter::Reference(_) => None,
@@ -88,8 +89,8 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
 }
 
 /// DeleteChannel, and its stream key with it.
-pub async fn delete(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let arn = required_arn(members, "arn", ArnKind::Channel)?;
+pub async fn delete(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let arn = input.arn("arn")?;
     find::<ChannelRecord>(cx, &arn).await?;
     let id = ChannelId::new(arn.id());
     if cx.backend().stream_of(&id).await.is_some() {

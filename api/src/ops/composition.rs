@@ -11,6 +11,7 @@ use crate::dto::composition::{
     ListCompositionsResponse, S3Detail,
 };
 use crate::error::ApiError;
+use crate::input::Input;
 use crate::ops::resolve::{self, Resolved};
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
@@ -23,7 +24,8 @@ use crate::validate::Members;
 use crate::wall_clock::iso8601;
 
 /// StartComposition.
-pub async fn start(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn start(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     let request = StartComposition::read(members)?;
     let digest = request.digest();
     if let Some(token) = &request.idempotency_token {
@@ -66,12 +68,14 @@ pub async fn start(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiE
 }
 
 /// GetComposition.
-pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     respond(find(cx, members).await?)
 }
 
 /// ListCompositions.
-pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     let stage = members.arn("filterByStageArn", ArnKind::Stage)?;
     let encoder = members.arn(
         "filterByEncoderConfigurationArn",
@@ -87,7 +91,7 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
         encoder.as_ref().map(Arn::to_string).unwrap_or_default(),
     ];
     let scope: Vec<&str> = scope.iter().map(String::as_str).collect();
-    let paging = Paging::read(cx, members, &scope, limits)?;
+    let paging = Paging::read(cx, input, &scope, limits)?;
     let filter = CompositionFilter {
         stage: stage.as_ref(),
         encoder_configuration: encoder.as_ref(),
@@ -104,7 +108,8 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
 }
 
 /// StopComposition; stopping what is over changes nothing.
-pub async fn stop(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn stop(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     let found = find(cx, members).await?;
     if found.progress.state.is_unfinished() {
         cx.backend().stop_composition(&found.spec.id).await?;

@@ -8,15 +8,16 @@ use crate::dto::encoder_configuration::{
     ListEncoderConfigurationsResponse,
 };
 use crate::error::ApiError;
+use crate::input::Input;
 use crate::ops::{delete_named, find_named};
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::{NewResource, Resource};
-use crate::validate::Members;
 
 /// CreateEncoderConfiguration.
-pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     let record = convert::encoder_configuration::create(members)?;
     let tags = members.tags(ArnKind::EncoderConfiguration)?;
     let arn = cx.new_arn(ArnKind::EncoderConfiguration);
@@ -30,18 +31,18 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
 }
 
 /// GetEncoderConfiguration.
-pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let found: Resource<EncoderConfigurationRecord> = find_named(cx, members, "arn").await?;
+pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let found: Resource<EncoderConfigurationRecord> = find_named(cx, input, "arn").await?;
     respond(found.arn.to_string(), found.record, found.tags)
 }
 
 /// ListEncoderConfigurations.
-pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     let limits = PageLimits {
         default: 100,
         max: 100,
     };
-    let paging = Paging::read(cx, members, &["ListEncoderConfigurations"], limits)?;
+    let paging = Paging::read(cx, input, &["ListEncoderConfigurations"], limits)?;
     let page = cx
         .store()
         .list::<EncoderConfigurationRecord>(cx.account(), paging.request, None)
@@ -60,8 +61,8 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
 }
 
 /// DeleteEncoderConfiguration.
-pub async fn delete(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    delete_named::<EncoderConfigurationRecord>(cx, members).await
+pub async fn delete(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    delete_named(cx, input).await
 }
 
 fn respond(arn: String, record: EncoderConfigurationRecord, tags: Tags) -> Result<Reply, ApiError> {

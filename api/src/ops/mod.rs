@@ -13,20 +13,19 @@ pub mod stream_key;
 pub mod tag;
 
 use crate::arn::Arn;
-use crate::convert::required_arn;
 use crate::error::ApiError;
+use crate::input::Input;
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::{Deletion, Record, Resource};
-use crate::validate::Members;
 
 /// The resource that the member `name` of the request names.
 pub(crate) async fn find_named<T: Record>(
     cx: Context<'_>,
-    members: &Members<'_>,
+    input: &Input,
     name: &str,
 ) -> Result<Resource<T>, ApiError> {
-    find(cx, &required_arn(members, name, T::KIND)?).await
+    find(cx, &input.arn(name)?).await
 }
 
 /// The resource of that ARN, which must be there.
@@ -47,11 +46,8 @@ pub(crate) async fn delete(cx: Context<'_>, arn: &Arn) -> Result<(), ApiError> {
 }
 
 /// Delete operations that answer an empty object.
-pub(crate) async fn delete_named<T: Record>(
-    cx: Context<'_>,
-    members: &Members<'_>,
-) -> Result<Reply, ApiError> {
-    let arn = required_arn(members, "arn", T::KIND)?;
+pub(crate) async fn delete_named(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let arn = input.arn("arn")?;
     delete(cx, &arn).await?;
     Ok(Reply::empty())
 }

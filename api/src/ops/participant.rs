@@ -3,20 +3,20 @@
 use compositor_core::id::{ParticipantId, StageId};
 use compositor_core::time::WallTime;
 
-use crate::arn::{Arn, ArnKind};
+use crate::arn::Arn;
 use crate::backend::TokenRequest;
-use crate::convert::required_arn;
 use crate::convert::stage::{TokenParameters, token_parameters};
 use crate::dto::stage::{
     Capability, CreateParticipantTokenResponse, ParticipantToken, StageRecord,
 };
 use crate::error::{ApiError, ErrorKind};
 use crate::ids;
+use crate::input::Input;
 use crate::ops::{find, find_named};
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::Resource;
-use crate::validate::{Members, TextRule, shown};
+use crate::validate::{TextRule, shown};
 use crate::wall_clock::iso8601;
 
 const MICROS_PER_MINUTE: i64 = 60 * 1_000_000;
@@ -24,8 +24,9 @@ const MICROS_PER_MINUTE: i64 = 60 * 1_000_000;
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// CreateParticipantToken.
-pub async fn create_token(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let arn = required_arn(members, "stageArn", ArnKind::Stage)?;
+pub async fn create_token(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
+    let arn = input.arn("stageArn")?;
     let parameters = token_parameters(members)?;
     find::<StageRecord>(cx, &arn).await?;
     let participant_token = mint(cx, &arn, parameters).await?;
@@ -33,13 +34,14 @@ pub async fn create_token(cx: Context<'_>, members: &Members<'_>) -> Result<Repl
 }
 
 /// DisconnectParticipant. The token is refused afterwards, also after a restart.
-pub async fn disconnect(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn disconnect(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     let participant = members.text("participantId", &TextRule::PARTICIPANT_ID)?;
     let participant = members.required("participantId", participant)?;
     let reason = members
         .text("reason", &TextRule::REASON)?
         .unwrap_or_default();
-    let stage: Resource<StageRecord> = find_named(cx, members, "stageArn").await?;
+    let stage: Resource<StageRecord> = find_named(cx, input, "stageArn").await?;
     let id = ParticipantId::new(participant);
     if !cx.store().revoke_token(cx.now, &stage.arn, &id).await? {
         return Err(ApiError::new(

@@ -4,20 +4,20 @@ use compositor_core::id::{SessionId, StageId};
 
 use crate::arn::{Arn, ArnKind};
 use crate::convert;
-use crate::convert::required_arn;
 use crate::dto::stage::{
     CreateStageResponse, GetStageResponse, ListStagesResponse, Stage, StageRecord, StageSummary,
 };
 use crate::error::ApiError;
+use crate::input::Input;
 use crate::ops::{find_named, participant};
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::{NewResource, Resource};
-use crate::validate::Members;
 
 /// CreateStage.
-pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     let request = convert::stage::create_stage(members)?;
     let arn = cx.new_arn(ArnKind::Stage);
     let new = NewResource {
@@ -44,8 +44,8 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
 }
 
 /// GetStage.
-pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let found: Resource<StageRecord> = find_named(cx, members, "arn").await?;
+pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let found: Resource<StageRecord> = find_named(cx, input, "arn").await?;
     let session = active_session(cx, &found.arn).await;
     Reply::ok(&GetStageResponse {
         stage: render(cx, found, session),
@@ -53,12 +53,12 @@ pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiErr
 }
 
 /// ListStages.
-pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     let limits = PageLimits {
         default: 50,
         max: 100,
     };
-    let paging = Paging::read(cx, members, &["ListStages"], limits)?;
+    let paging = Paging::read(cx, input, &["ListStages"], limits)?;
     let page = cx
         .store()
         .list::<StageRecord>(cx.account(), paging.request, None)
@@ -77,8 +77,8 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
 }
 
 /// DeleteStage. Its participants are disconnected, its compositions fail.
-pub async fn delete(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let arn = required_arn(members, "arn", ArnKind::Stage)?;
+pub async fn delete(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let arn = input.arn("arn")?;
     super::delete(cx, &arn).await?;
     cx.backend().stage_deleted(&StageId::new(arn.id())).await;
     Ok(Reply::empty())

@@ -6,15 +6,17 @@ use crate::dto::storage_configuration::{
     StorageConfigurationRecord, StorageConfigurationResponse,
 };
 use crate::error::{ApiError, ErrorKind};
+use crate::input::Input;
 use crate::ops::{delete_named, find_named};
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::{NewResource, Record, Resource};
-use crate::validate::{Members, TextRule};
+use crate::validate::TextRule;
 
 /// CreateStorageConfiguration.
-pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     let name = members.text("name", &TextRule::NAME)?.unwrap_or_default();
     let s3 = members.object("s3")?;
     let s3 = members.required("s3", s3)?;
@@ -51,20 +53,20 @@ pub async fn create(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, Api
 }
 
 /// GetStorageConfiguration.
-pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let found = find_named(cx, members, "arn").await?;
+pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let found = find_named(cx, input, "arn").await?;
     Reply::ok(&StorageConfigurationResponse {
         storage_configuration: render(found),
     })
 }
 
 /// ListStorageConfigurations. Its default page is the quota.
-pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     let limits = PageLimits {
         default: StorageConfigurationRecord::QUOTA,
         max: 100,
     };
-    let paging = Paging::read(cx, members, &["ListStorageConfigurations"], limits)?;
+    let paging = Paging::read(cx, input, &["ListStorageConfigurations"], limits)?;
     let page = cx.store().list(cx.account(), paging.request, None).await?;
     let next_token = paging.next_token(&page);
     Reply::ok(&ListStorageConfigurationsResponse {
@@ -74,8 +76,8 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
 }
 
 /// DeleteStorageConfiguration.
-pub async fn delete(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    delete_named::<StorageConfigurationRecord>(cx, members).await
+pub async fn delete(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    delete_named(cx, input).await
 }
 
 fn render(found: Resource<StorageConfigurationRecord>) -> StorageConfiguration {

@@ -9,18 +9,18 @@ use crate::dto::stream::{
     GetStreamResponse, ListStreamsResponse, Stream, StreamHealth, StreamState,
 };
 use crate::error::{ApiError, ErrorKind};
+use crate::input::Input;
 use crate::ops::{channel, find_named};
 use crate::pagination::Page;
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::Resource;
-use crate::validate::Members;
 use crate::wall_clock::iso8601;
 
 /// GetStream.
-pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let found: Resource<ChannelRecord> = find_named(cx, members, "channelArn").await?;
+pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let found: Resource<ChannelRecord> = find_named(cx, input, "channelArn").await?;
     let live = cx
         .backend()
         .stream_of(&ChannelId::new(found.arn.id()))
@@ -33,7 +33,8 @@ pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiErr
 }
 
 /// ListStreams, in the order in which their channels were made.
-pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
+pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let members = &input.members()?;
     let filter = members.object("filterBy")?;
     let health: Option<StreamHealth> = match &filter {
         Some(filter) => filter.choice("health")?,
@@ -44,7 +45,7 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
         max: 100,
     };
     let scope = format!("{health:?}");
-    let paging = Paging::read(cx, members, &["ListStreams", &scope], limits)?;
+    let paging = Paging::read(cx, input, &["ListStreams", &scope], limits)?;
     let mut streams = Vec::new();
     for live in cx.backend().live_streams().await {
         let arn = cx.arn(ArnKind::Channel, live.channel.as_str());
@@ -66,8 +67,8 @@ pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiEr
 }
 
 /// StopStream.
-pub async fn stop(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let found: Resource<ChannelRecord> = find_named(cx, members, "channelArn").await?;
+pub async fn stop(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let found: Resource<ChannelRecord> = find_named(cx, input, "channelArn").await?;
     match cx
         .backend()
         .stop_stream(&ChannelId::new(found.arn.id()))

@@ -1,35 +1,34 @@
 //! Stream keys. Each channel has one, made with it.
 
-use crate::arn::{Arn, ArnKind};
-use crate::convert::required_arn;
+use crate::arn::Arn;
 use crate::dto::channel::{
     ChannelRecord, GetStreamKeyResponse, ListStreamKeysResponse, StreamKey, StreamKeyRecord,
 };
 use crate::error::ApiError;
+use crate::input::Input;
 use crate::ops::{find, find_named};
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::Resource;
-use crate::validate::Members;
 
 /// GetStreamKey.
-pub async fn get(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let found = find_named(cx, members, "arn").await?;
+pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let found = find_named(cx, input, "arn").await?;
     Reply::ok(&GetStreamKeyResponse {
         stream_key: render(found),
     })
 }
 
 /// ListStreamKeys.
-pub async fn list(cx: Context<'_>, members: &Members<'_>) -> Result<Reply, ApiError> {
-    let channel = required_arn(members, "channelArn", ArnKind::Channel)?;
+pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let channel = input.arn("channelArn")?;
     let limits = PageLimits {
         default: 1,
         max: 50,
     };
     let scope = channel.to_string();
-    let paging = Paging::read(cx, members, &["ListStreamKeys", &scope], limits)?;
+    let paging = Paging::read(cx, input, &["ListStreamKeys", &scope], limits)?;
     find::<ChannelRecord>(cx, &channel).await?;
     let page = cx
         .store()

@@ -2,13 +2,16 @@
 
 use http::Method;
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
 
 use crate::arn::Arn;
+use crate::dto::Tags;
 use crate::dto::tag::ListTagsForResourceResponse;
 use crate::error::ApiError;
+use crate::model;
 use crate::reply::Reply;
 use crate::state::Context;
-use crate::validate::{Members, TAGS_MAX, TextRule, parse_body, shown};
+use crate::validate::{TAGS_MAX, parse_body, shown};
 
 /// The three operations on `/tags/{resourceArn}`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +22,14 @@ pub enum Verb {
     Tag,
     /// UntagResource.
     Untag,
+}
+
+/// Whether the operation of that name is one of the three.
+pub fn is_one(operation: &str) -> bool {
+    matches!(
+        operation,
+        "ListTagsForResource" | "TagResource" | "UntagResource"
+    )
 }
 
 impl Verb {
@@ -56,12 +67,8 @@ async fn list(cx: Context<'_>, arn: &Arn) -> Result<Reply, ApiError> {
 }
 
 async fn tag(cx: Context<'_>, arn: &Arn, body: &[u8]) -> Result<Reply, ApiError> {
-    let body = parse_body(body)?;
-    let members = Members::of(&body)?;
-    if members.is_absent("tags") {
-        return members.required("tags", None);
-    }
-    let added = members.tags(arn.kind())?;
+    let body = model::check_tag_resource(arn.kind(), parse_body(body)?)?;
+    let added = Tags::deserialize(&body["tags"]).map_err(ApiError::internal)?;
     let changed = cx
         .store()
         .change_tags(cx.account(), arn, TAGS_MAX, |tags| tags.extend(added));
@@ -76,6 +83,7 @@ async fn tag(cx: Context<'_>, arn: &Arn, body: &[u8]) -> Result<Reply, ApiError>
 
 async fn untag(cx: Context<'_>, arn: &Arn, query: &str) -> Result<Reply, ApiError> {
     let keys = tag_keys(query)?;
+    model::check_tag_keys(arn.kind(), &keys)?;
     let remove = |tags: &mut crate::dto::Tags| tags.retain(|key, _| !keys.contains(key));
     match cx
         .store()
@@ -107,15 +115,6 @@ fn tag_keys(query: &str) -> Result<Vec<String>, ApiError> {
         .collect();
     if keys.is_empty() {
         return Err(ApiError::validation("`tagKeys`: missing, is required"));
-    }
-    if keys.len() > TAGS_MAX {
-        return Err(ApiError::validation(format!(
-            "`tagKeys`: {} given, at most {TAGS_MAX} allowed",
-            keys.len()
-        )));
-    }
-    for (index, key) in keys.iter().enumerate() {
-        TextRule::TAG_KEY.check(&format!("tagKeys[{index}]"), key)?;
     }
     Ok(keys)
 }

@@ -318,7 +318,8 @@ fn count_error(path: &str, given: usize, allowed: &RangeInclusive<usize>) -> Api
     ApiError::validation(format!("`{path}`: {given} given, {rule} allowed"))
 }
 
-fn kind_of(value: &Value) -> &'static str {
+/// What a JSON value is, in words.
+pub fn kind_of(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "a boolean",

@@ -165,7 +165,7 @@ async fn bad_requests_name_the_member() {
         ),
         (
             json!([{"s3": {}}]),
-            "`destinations[0].s3.storageConfigurationArn`: missing",
+            "`destinations[0].s3.encoderConfigurationArns`: missing",
         ),
         (
             json!([two_encoders]),

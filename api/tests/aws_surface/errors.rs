@@ -1,6 +1,5 @@
 //! The shape of errors, and input that no client should send.
 
-use api::ops::not_built;
 use axum::body::Body;
 use http::Request;
 use serde_json::json;
@@ -135,12 +134,12 @@ async fn wrong_types_name_the_member_and_the_rule() {
         (
             "GetStage",
             json!({"arn": "abc"}),
-            "`arn`: 'abc' given, must be arn:aws:ivs:",
+            "`arn`: 'abc' given, must match arn:aws:ivs:",
         ),
         (
             "GetStage",
             json!({"arn": stage.replace("stage", "channel")}),
-            "/<id>",
+            "must match arn:aws:ivs:",
         ),
         (
             "ListStages",
@@ -248,17 +247,13 @@ async fn wrong_types_name_the_member_and_the_rule() {
 }
 
 #[tokio::test]
-async fn every_operation_of_the_models_is_answered() {
+async fn every_operation_of_the_models_is_known() {
     let world = World::new().await;
-    for operation in not_built::OPERATIONS {
+    for operation in api::model::operation_names().filter(|name| !api::ops::tag::is_one(name)) {
         let answer = world.call(operation, json!({})).await;
-        answer.err(501, "NotImplementedException", operation);
+        assert_ne!(answer.status, 404, "{operation}");
+        assert_ne!(answer.status, 500, "{operation}");
     }
-    assert_eq!(
-        not_built::OPERATIONS.len() + 30,
-        83,
-        "operations of both models, tags counted once"
-    );
 }
 
 #[tokio::test]
