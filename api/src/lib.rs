@@ -29,6 +29,7 @@ pub mod paging;
 pub mod platform;
 pub mod public_key;
 pub mod publish;
+pub mod quotas;
 pub mod reply;
 pub mod router;
 pub mod s3_access;

@@ -94,6 +94,7 @@ impl Platform {
     ) -> Result<Self, PlatformError> {
         let folder = data_dir.path();
         let store = Store::open(&folder.join(STORE_FILE)).await?;
+        let store = store.with_quotas(config.quotas.clone());
         let objects = ObjectStore::connect(surroundings.recordings.clone()).await;
         let gateway = Gateway::start(GatewayConfig {
             listen: config.webrtc,

@@ -88,8 +88,9 @@ const KEYS: [&Key; 18] = [
 pub(super) const CONFIG_ENV: &str = "PROSCENIUM_CONFIG";
 /// Variables that are no settings of the server: the file above, and the token of `proscenium publish`.
 const OTHER_VARIABLES: [&str; 2] = [CONFIG_ENV, "PROSCENIUM_TOKEN"];
-/// The only TOML key that is no plain value.
+/// TOML keys that are no plain values.
 pub(super) const CREDENTIALS_TOML: &str = "credentials";
+pub(super) const QUOTAS_TOML: &str = "limits.quotas";
 
 /// A value and the name under which the user gave it.
 #[derive(Debug)]
@@ -104,6 +105,8 @@ pub(super) struct Layers {
     given: BTreeMap<&'static str, Vec<Given>>,
     /// The `[[credentials]]` tables of the file.
     pub(super) credentials: Option<Value>,
+    /// The `[limits.quotas]` table of the file.
+    pub(super) quotas: Option<Value>,
 }
 
 impl Layers {
@@ -150,9 +153,14 @@ impl Layers {
     }
 
     fn add_toml(&mut self, name: String, value: Value, problems: &mut ConfigProblems) {
+        if name == QUOTAS_TOML {
+            self.quotas = Some(value);
+            return;
+        }
         let inside = format!("{name}.");
+        let mut known = KEYS.iter().map(|key| key.toml).chain([QUOTAS_TOML]);
         match value {
-            Value::Table(table) if KEYS.iter().any(|key| key.toml.starts_with(&inside)) => {
+            Value::Table(table) if known.any(|key| key.starts_with(&inside)) => {
                 for (inner, value) in table {
                     self.add_toml(format!("{inside}{inner}"), value, problems);
                 }

@@ -3,6 +3,7 @@
 
 mod layers;
 mod problem;
+mod quotas;
 mod resolve;
 mod secret;
 mod value;
@@ -11,6 +12,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::quotas::Quotas;
 pub use problem::{ConfigProblems, Problem};
 pub use secret::Secret;
 pub use value::{AdvertisedAddress, BaseUrl};
@@ -45,6 +47,8 @@ pub struct Config {
     pub credentials: Vec<ApiCredential>,
     /// Opens the page's session API when HTTP listens elsewhere than on loopback.
     pub admin_password: Option<Secret>,
+    /// How many of what an account may have.
+    pub quotas: Quotas,
     /// Log filter.
     pub log: String,
 }

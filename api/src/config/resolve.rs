@@ -10,7 +10,7 @@ use super::problem::ConfigProblems;
 use super::value::{self, S3CredentialSource, S3Mode};
 use super::{
     ACCOUNT, ApiCredential, Config, DEVELOPMENT_ACCESS_KEY_ID, DEVELOPMENT_SECRET_ACCESS_KEY,
-    ExternalS3, ExternalS3Credentials, REGION, S3Config, Secret, Sources,
+    ExternalS3, ExternalS3Credentials, REGION, S3Config, Secret, Sources, quotas,
 };
 
 const DEFAULT_DATA_DIR: &str = "./data";
@@ -42,6 +42,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     let admin_password = layers.take(&layers::ADMIN_PASSWORD, p, value::admin_password);
     let s3 = resolve_s3(&layers, p);
     let credentials = resolve_credentials(&layers, http, &s3, p);
+    let quotas = quotas::resolve(layers.quotas.as_ref(), p);
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -55,6 +56,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
         s3,
         credentials,
         admin_password,
+        quotas,
         log: log.unwrap_or_else(|| DEFAULT_LOG.to_owned()),
     })
 }

@@ -301,3 +301,25 @@ fn the_config_flag_beats_its_variable() {
         .is_ok()
     );
 }
+
+#[test]
+fn quotas_are_the_documented_ones_unless_the_file_says_otherwise() {
+    let config =
+        from_file("[limits.quotas]\nstages = 20000\ncompositions_per_stage = 1\n").unwrap();
+    assert_eq!(config.quotas.stages, 20_000);
+    assert_eq!(config.quotas.compositions_per_stage, 1);
+    assert_eq!(config.quotas.channels, 5000);
+    file_refused(
+        "[limits.quotas]\nrooms = 1\nstages = 0\nchannels = \"many\"\n",
+        &[
+            "limits.quotas.rooms: unknown key",
+            "limits.quotas.stages = 0: must be a whole number from 1 to 10000000",
+            "limits.quotas.channels = \"many\": must be a whole number from 1 to 10000000",
+        ],
+    );
+    file_refused(
+        "[limits]\nquotas = 3\n",
+        &["limits.quotas = 3: must be a table"],
+    );
+    file_refused("[limits]\nother = 3\n", &["limits.other: unknown key"]);
+}

@@ -11,7 +11,7 @@ use crate::ops::{delete_named, find_named};
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
-use crate::store::{NewResource, Record, Resource};
+use crate::store::{NewResource, Resource};
 use crate::validate::TextRule;
 
 /// CreateStorageConfiguration.
@@ -63,7 +63,7 @@ pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
 /// ListStorageConfigurations. Its default page is the quota.
 pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     let limits = PageLimits {
-        default: StorageConfigurationRecord::QUOTA,
+        default: cx.store().quotas().storage_configurations.min(100),
         max: 100,
     };
     let paging = Paging::read(cx, input, &["ListStorageConfigurations"], limits)?;

@@ -8,17 +8,12 @@ use sqlx::{Row, SqliteConnection};
 use crate::arn::Arn;
 use crate::backend::CompositionSpec;
 use crate::pagination::{Page, PageRequest};
+use crate::quotas::Quotas;
 use crate::store::composition::{
     CompositionFilter, CompositionProgress, NewComposition, StartOutcome, StoredComposition,
 };
 use crate::store::resources::{exists, from_json, to_json};
 use crate::store::{Store, StoreError};
-
-/// Compositions of one account at a time (IVS quota).
-const COMPOSITIONS_PER_ACCOUNT_MAX: u32 = 20;
-
-/// Compositions of one stage at a time (IVS quota).
-const COMPOSITIONS_PER_STAGE_MAX: u32 = 5;
 
 /// A composition is answered this long after it ended, then it is gone.
 const KEPT_AFTER_END_MICROS: i64 = 5 * 60 * 1_000_000;
@@ -56,7 +51,7 @@ impl Store {
         {
             return Ok(StartOutcome::ChannelTaken(taken_by));
         }
-        check_quotas(&mut tx, account, &new.spec.stage_arn).await?;
+        check_quotas(&mut tx, account, &new.spec.stage_arn, &self.quotas).await?;
         insert(&mut tx, account, &new).await?;
         let sql = format!("SELECT {COLUMNS} FROM composition WHERE arn = ?");
         let row = sqlx::query(&sql)
@@ -220,6 +215,7 @@ async fn check_quotas(
     tx: &mut SqliteConnection,
     account: &str,
     stage: &str,
+    quotas: &Quotas,
 ) -> Result<(), StoreError> {
     let (of_account, of_stage): (i64, i64) = sqlx::query_as(
         "SELECT count(*), coalesce(sum(stage_arn = ?), 0) FROM composition WHERE account = ? AND unfinished",
@@ -228,19 +224,19 @@ async fn check_quotas(
     .bind(account)
     .fetch_one(tx)
     .await?;
-    let quotas = [
+    let limits = [
         (
             of_account,
-            COMPOSITIONS_PER_ACCOUNT_MAX,
+            quotas.compositions,
             "compositions of the account",
         ),
         (
             of_stage,
-            COMPOSITIONS_PER_STAGE_MAX,
+            quotas.compositions_per_stage,
             "compositions of the stage",
         ),
     ];
-    match quotas
+    match limits
         .into_iter()
         .find(|(count, limit, _)| *count >= i64::from(*limit))
     {

@@ -11,6 +11,7 @@ mod tags;
 mod tokens;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -18,6 +19,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use crate::ids;
 use crate::pagination::PageKey;
+use crate::quotas::Quotas;
 pub use crate::store::composition::{
     CompositionFilter, CompositionProgress, DestinationProgress, NewComposition, Requested,
     StartOutcome, StoredComposition,
@@ -36,6 +38,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Store {
     pool: SqlitePool,
     page_key: PageKey,
+    quotas: Arc<Quotas>,
 }
 
 impl Store {
@@ -56,7 +59,24 @@ impl Store {
         keep_private(path)?;
         sqlx::migrate!("./migrations").run(&pool).await?;
         let page_key = PageKey::new(secret(&pool, "page-token").await?);
-        Ok(Self { pool, page_key })
+        Ok(Self {
+            pool,
+            page_key,
+            quotas: Arc::new(Quotas::default()),
+        })
+    }
+
+    /// The same store with other quotas than the documented ones.
+    pub fn with_quotas(self, quotas: Quotas) -> Self {
+        Self {
+            quotas: Arc::new(quotas),
+            ..self
+        }
+    }
+
+    /// How many of what an account may have.
+    pub fn quotas(&self) -> &Quotas {
+        &self.quotas
     }
 
     /// What signs page tokens.

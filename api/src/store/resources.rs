@@ -18,6 +18,7 @@ use crate::dto::recording_configuration::RecordingConfigurationRecord;
 use crate::dto::stage::StageRecord;
 use crate::dto::storage_configuration::StorageConfigurationRecord;
 use crate::pagination::{Page, PageRequest};
+use crate::quotas::Quotas;
 use crate::store::{Store, StoreError};
 
 /// What the store keeps of one kind of resource.
@@ -25,8 +26,8 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + Unpin {
     /// Its type in ARNs.
     const KIND: ArnKind;
 
-    /// How many an account may have (IVS service quotas).
-    const QUOTA: u32;
+    /// How many an account may have.
+    fn quota(quotas: &Quotas) -> u32;
 
     /// What the quota is called in messages.
     const PLURAL: &'static str;
@@ -36,11 +37,14 @@ pub trait Record: Serialize + DeserializeOwned + Send + Sync + Unpin {
 }
 
 macro_rules! record {
-    ($record:ident, $kind:ident, $quota:literal, $plural:literal) => {
+    ($record:ident, $kind:ident, $quota:ident, $plural:literal) => {
         impl Record for $record {
             const KIND: ArnKind = ArnKind::$kind;
-            const QUOTA: u32 = $quota;
             const PLURAL: &'static str = $plural;
+
+            fn quota(quotas: &Quotas) -> u32 {
+                quotas.$quota
+            }
 
             fn name(&self) -> &str {
                 &self.name
@@ -49,52 +53,60 @@ macro_rules! record {
     };
 }
 
-record!(StageRecord, Stage, 1000, "stages");
+record!(StageRecord, Stage, stages, "stages");
 record!(
     EncoderConfigurationRecord,
     EncoderConfiguration,
-    20,
+    encoder_configurations,
     "encoder configurations"
 );
 record!(
     StorageConfigurationRecord,
     StorageConfiguration,
-    5,
+    storage_configurations,
     "storage configurations"
 );
-record!(ChannelRecord, Channel, 5000, "channels");
+record!(ChannelRecord, Channel, channels, "channels");
 
-record!(PlaybackKeyPairRecord, PlaybackKey, 3, "playback key pairs");
+record!(
+    PlaybackKeyPairRecord,
+    PlaybackKey,
+    playback_key_pairs,
+    "playback key pairs"
+);
 record!(
     PlaybackRestrictionPolicyRecord,
     PlaybackRestrictionPolicy,
-    3,
+    playback_restriction_policies,
     "playback restriction policies"
 );
 record!(
     RecordingConfigurationRecord,
     RecordingConfiguration,
-    20,
+    recording_configurations,
     "recording configurations"
 );
 record!(
     AdConfigurationRecord,
     AdConfiguration,
-    20,
+    ad_configurations,
     "ad configurations"
 );
 record!(
     FailoverSlateConfigurationRecord,
     FailoverSlateConfiguration,
-    20,
+    failover_slate_configurations,
     "failover slate configurations"
 );
 
 impl Record for StreamKeyRecord {
     const KIND: ArnKind = ArnKind::StreamKey;
-    /// Each channel has exactly one.
-    const QUOTA: u32 = ChannelRecord::QUOTA;
     const PLURAL: &'static str = "stream keys";
+
+    /// Of a channel; an account has as many as its channels have.
+    fn quota(quotas: &Quotas) -> u32 {
+        quotas.stream_keys_per_channel
+    }
 
     fn name(&self) -> &str {
         ""
@@ -151,7 +163,7 @@ impl Store {
         new: NewResource<'_, T>,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        check_quota::<T>(&mut tx, account).await?;
+        check_quota::<T>(&mut tx, account, &self.quotas).await?;
         insert_row(&mut tx, account, &new, None, None).await?;
         Ok(tx.commit().await?)
     }
@@ -164,7 +176,7 @@ impl Store {
         key: NewResource<'_, StreamKeyRecord>,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
-        check_quota::<ChannelRecord>(&mut tx, account).await?;
+        check_quota::<ChannelRecord>(&mut tx, account, &self.quotas).await?;
         insert_row(&mut tx, account, &channel, None, None).await?;
         let value = key.record.value.expose();
         insert_row(&mut tx, account, &key, Some(channel.arn), Some(value)).await?;
@@ -336,19 +348,21 @@ pub(super) fn read_arn(text: &str) -> Result<Arn, StoreError> {
 async fn check_quota<T: Record>(
     tx: &mut SqliteConnection,
     account: &str,
+    quotas: &Quotas,
 ) -> Result<(), StoreError> {
+    let limit = T::quota(quotas);
     let count: i64 =
         sqlx::query_scalar("SELECT count(*) FROM resource WHERE account = ? AND kind = ?")
             .bind(account)
             .bind(T::KIND.as_str())
             .fetch_one(tx)
             .await?;
-    if count < i64::from(T::QUOTA) {
+    if count < i64::from(limit) {
         return Ok(());
     }
     Err(StoreError::Quota {
         what: T::PLURAL,
-        limit: T::QUOTA,
+        limit,
     })
 }
 
