@@ -7,9 +7,11 @@ use std::time::Duration;
 use axum::Router;
 use compositor_core::id::ChannelId;
 use compositor_core::time::WallTime;
+use recorder::AdBreak;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest};
 use crate::directory::Directory;
 use crate::event::{ChannelEvent, StreamHealth};
 use crate::hub::{CloseReason, Hub};
@@ -143,6 +145,21 @@ impl Channels {
     /// with a new stream session.
     pub fn stop_stream(&self, channel: &ChannelId) -> bool {
         self.hub.stop(channel, CloseReason::Stopped)
+    }
+
+    /// Puts `text` as an ID3 tag into the stream, where it is now. `false` when the channel is not live.
+    pub fn put_metadata(&self, channel: &ChannelId, text: &str) -> bool {
+        self.hub.put_metadata(channel, text)
+    }
+
+    /// Plans an ad break in the stream: it is signalled in the playlist, nothing is replaced. The same request again
+    /// answers the same.
+    pub fn insert_ad_break(
+        &self,
+        channel: &ChannelId,
+        request: AdBreakRequest,
+    ) -> Result<AdBreak, AdBreakRefusal> {
+        self.hub.insert_ad_break(channel, request)
     }
 
     /// Playback: master playlists, media playlists, segments; open to every origin.

@@ -2,6 +2,7 @@
 
 use compositor_core::id::ChannelId;
 use compositor_core::time::WallTime;
+use recorder::AdBreak;
 
 /// One thing that happened to a stream session, in order per channel.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -65,7 +66,7 @@ impl TakeoverFailure {
 }
 
 /// What the world is told.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub enum StreamEvent {
     /// A publisher was accepted.
     SessionCreated,
@@ -83,11 +84,13 @@ pub enum StreamEvent {
     StreamTakeover,
     /// Another publisher wanted to and may not.
     StreamTakeoverFailure(TakeoverFailure),
+    /// An ad break was planned, or begins at once.
+    AdBreakInserted(AdBreak),
 }
 
 impl StreamEvent {
     /// The event's `event_name`.
-    pub fn name(self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         match self {
             Self::SessionCreated => "Session Created",
             Self::StreamStart => "Stream Start",
@@ -97,6 +100,7 @@ impl StreamEvent {
             Self::StarvationEnd => "Starvation End",
             Self::StreamTakeover => "Stream Takeover",
             Self::StreamTakeoverFailure(_) => "Stream Takeover Failure",
+            Self::AdBreakInserted(_) => "Ad Break Inserted",
         }
     }
 }

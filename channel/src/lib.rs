@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod ad_breaks;
 mod amf;
 mod channels;
 mod chunk;
@@ -43,6 +44,7 @@ mod sample;
 mod stream_key;
 mod stream_session;
 
+pub use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest};
 pub use crate::channels::{Channels, ChannelsConfig, LiveStream, StartError};
 pub use crate::directory::{ChannelGrant, ChannelType, Directory, DirectoryError};
 pub use crate::event::{ChannelEvent, StreamEvent, StreamHealth, TakeoverFailure};

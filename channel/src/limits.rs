@@ -68,6 +68,12 @@ pub const ORIGIN_BYTES_MAX: usize = 96 * 1024 * 1024;
 /// Bytes of the open segment; a stream that fills it before its next keyframe is cut there.
 pub const OPEN_SEGMENT_BYTES_MAX: usize = 24 * 1024 * 1024;
 
+/// ID3 tags that wait for the next segment to begin: five a second are allowed, for a few seconds.
+pub const METADATA_PENDING_MAX: usize = 32;
+
+/// Ids of past ad breaks that a stream remembers.
+pub const AD_BREAK_IDS_MAX: usize = 256;
+
 /// How long the playlist of an ended stream stays, so that every player sees its end.
 pub const ENDED_STREAM_KEPT: Duration = Duration::from_secs(180);
 

@@ -1,11 +1,12 @@
 //! What the ingest hands to the origin.
 
 use bytes::Bytes;
+use recorder::AdBreak;
 
 /// Ticks per second of sample times.
 pub(crate) const CLOCK_HZ: u64 = 90_000;
 
-/// One coded picture or sound frame; times on the 90 kHz clock of the publisher's connection.
+/// One coded picture or sound frame, or what goes between them; times on the 90 kHz clock of the publisher's connection.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Sample {
     /// An H.264 picture in Annex B form; a keyframe carries its parameter sets.
@@ -17,6 +18,10 @@ pub(crate) enum Sample {
     },
     /// A raw AAC frame.
     Audio { pts: u64, data: Bytes },
+    /// A whole ID3 tag, to be acted upon at `pts`.
+    Metadata { pts: u64, id3: Bytes },
+    /// An ad break begins here, or ends here if it says so.
+    AdBreak(AdBreak),
     /// The times that follow do not continue those before.
     Discontinuity,
 }

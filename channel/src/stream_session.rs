@@ -121,6 +121,11 @@ impl StreamSession {
         };
     }
 
+    /// Something that does not change the session, to be told in order with what does.
+    pub(crate) fn report(&mut self, event: StreamEvent) {
+        self.events.push_back(event);
+    }
+
     /// The next event to report.
     pub(crate) fn poll_event(&mut self) -> Option<StreamEvent> {
         self.events.pop_front()

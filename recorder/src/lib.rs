@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod ad_break;
 mod h264;
 pub mod key_layout;
 pub mod limits;
@@ -36,10 +37,12 @@ mod recording;
 mod recover;
 mod rfc3339;
 mod s3;
+mod scte35;
 pub mod segmenter;
 mod spool;
 pub mod upload_queue;
 
+pub use ad_break::AdBreak;
 pub use h264::codec_string as h264_codec_string;
 pub use recording::{
     Recording, RecordingClosed, RecordingError, RecordingEvent, RecordingOutcome, RecordingSpec,

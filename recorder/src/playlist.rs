@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use compositor_core::time::{FrameRate, WallTime};
 
+use crate::ad_break::AdBreak;
 use crate::rfc3339::rfc3339_millis;
+
+/// Ad breaks in a live playlist: more than can be within its window one after another.
+const AD_BREAKS_MAX: usize = 64;
 
 /// The media playlist of a recording: EVENT while it grows, VOD once it is whole. Segment `i` is `i.ts`.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +77,7 @@ pub struct LivePlaylist {
     media_sequence: u64,
     discontinuity_sequence: u64,
     segments: VecDeque<LiveSegment>,
+    ad_breaks: VecDeque<AdBreak>,
     ended: bool,
 }
 
@@ -86,6 +91,7 @@ impl LivePlaylist {
             media_sequence,
             discontinuity_sequence: 0,
             segments: VecDeque::new(),
+            ad_breaks: VecDeque::new(),
             ended: false,
         }
     }
@@ -105,7 +111,36 @@ impl LivePlaylist {
             self.discontinuity_sequence += u64::from(oldest.discontinuity);
             left.extend(self.segments.pop_front());
         }
+        self.forget_ad_breaks();
         left
+    }
+
+    /// Signals an ad break; one of the same id is replaced.
+    pub fn set_ad_break(&mut self, ad_break: AdBreak) {
+        match self
+            .ad_breaks
+            .iter_mut()
+            .find(|known| known.id == ad_break.id)
+        {
+            Some(known) => *known = ad_break,
+            None => self.ad_breaks.push_back(ad_break),
+        }
+        self.forget_ad_breaks();
+    }
+
+    /// Date ranges stay until they end before the window (RFC 8216 6.2.1).
+    fn forget_ad_breaks(&mut self) {
+        let times = self
+            .segments
+            .iter()
+            .filter_map(|segment| segment.program_date_time);
+        if let Some(start) = times.min() {
+            self.ad_breaks
+                .retain(|ad_break| ad_break.ended.is_none_or(|ended| ended >= start));
+        }
+        while self.ad_breaks.len() > AD_BREAKS_MAX {
+            self.ad_breaks.pop_front();
+        }
     }
 
     /// The stream is over: players shall stop after the last segment.
@@ -146,6 +181,12 @@ impl LivePlaylist {
                 &mut text,
                 format_args!("#EXT-X-DISCONTINUITY-SEQUENCE:{sequence}"),
             );
+        }
+        for ad_break in &self.ad_breaks {
+            let tags = [Some(ad_break.out_tag()), ad_break.in_tag()];
+            for tag in tags.into_iter().flatten() {
+                line(&mut text, format_args!("{tag}"));
+            }
         }
         for segment in &self.segments {
             if segment.discontinuity {
@@ -311,6 +352,33 @@ mod tests {
         assert!(playlist.render().contains(
             "#EXT-X-DISCONTINUITY\n#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:01.500Z\n#EXTINF"
         ));
+    }
+
+    #[test]
+    fn an_ad_break_stays_until_it_ends_before_the_window() {
+        let mut playlist = LivePlaylist::new(Duration::from_secs(4), Duration::from_secs(2), 0);
+        let at = |i: u64| LiveSegment {
+            program_date_time: Some(WallTime(i as i64 * 2_000_000)),
+            ..live(i)
+        };
+        playlist.push(at(0));
+        let mut ad_break = AdBreak {
+            id: "AAAABBBBCCCC".to_owned(),
+            start: WallTime(1_000_000),
+            planned: Duration::from_secs(2),
+            ended: None,
+        };
+        playlist.set_ad_break(ad_break.clone());
+        assert_eq!(playlist.render().matches("SCTE35-OUT").count(), 1);
+        ad_break.ended = Some(WallTime(3_000_000));
+        playlist.set_ad_break(ad_break);
+        playlist.push(at(1));
+        playlist.push(at(2));
+        let text = playlist.render();
+        assert_eq!(text.matches("SCTE35-OUT").count(), 1, "{text}");
+        assert_eq!(text.matches("SCTE35-IN").count(), 1, "{text}");
+        playlist.push(at(3));
+        assert_eq!(playlist.render().matches("EXT-X-DATERANGE").count(), 0);
     }
 
     #[test]

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use compositor_core::time::MonotonicTime;
 use parking_lot::Mutex;
+use recorder::AdBreak;
 
+use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest, AdBreaks, Inserted};
 use crate::channels::LiveStream;
 use crate::clock::Now;
 use crate::directory::ChannelGrant;
-use crate::event::ChannelEvent;
+use crate::event::{ChannelEvent, StreamEvent};
 use crate::hub::{CloseReason, Publisher, Refusal, SharedOrigin};
 use crate::origin::{LiveOrigin, MediaFormat};
 use crate::stream_session::{Input, StreamSession};
@@ -24,6 +26,7 @@ pub(super) struct Live {
     /// The priority to exceed; 0 when none was given.
     priority: u32,
     origin: Option<SharedOrigin>,
+    ad_breaks: AdBreaks,
 }
 
 impl Live {
@@ -39,6 +42,7 @@ impl Live {
             priority: publisher.priority.unwrap_or(0),
             publisher: Some(publisher),
             origin: None,
+            ad_breaks: AdBreaks::default(),
         }
     }
 
@@ -129,7 +133,30 @@ impl Live {
         }
     }
 
+    /// Plans an ad break and tells players of it.
+    pub(super) fn insert_ad_break(
+        &mut self,
+        now: Now,
+        request: AdBreakRequest,
+    ) -> Result<AdBreak, AdBreakRefusal> {
+        let origin = self.live_origin().ok_or(AdBreakRefusal::NotLive)?;
+        match self.ad_breaks.insert(now.wall, request)? {
+            Inserted::Known(ad_break) => Ok(ad_break),
+            Inserted::New(ad_break) => {
+                origin.lock().announce(ad_break.clone());
+                let event = StreamEvent::AdBreakInserted(ad_break.clone());
+                self.session.report(event);
+                Ok(ad_break)
+            }
+        }
+    }
+
     pub(super) fn tick(&mut self, now: Now) {
+        while let Some(ad_break) = self.ad_breaks.poll(now.wall) {
+            if let Some(origin) = &self.origin {
+                origin.lock().put_ad_break(now.wall, ad_break);
+            }
+        }
         self.input(now, Input::Tick);
         if self.session.ended() {
             self.close(CloseReason::NoData);
@@ -164,6 +191,12 @@ impl Live {
         self.origin.clone()
     }
 
+    /// The origin of a stream that has begun.
+    pub(super) fn live_origin(&self) -> Option<SharedOrigin> {
+        self.session.live_since()?;
+        self.origin()
+    }
+
     pub(super) fn describe(&self, now: MonotonicTime) -> Option<LiveStream> {
         let start = self.session.live_since()?;
         let viewer_count = self
@@ -180,9 +213,13 @@ impl Live {
     }
 
     /// Ends the playlist; returns the stream id, and the bytes that its origin holds.
-    pub(super) fn finish(self) -> (String, usize) {
+    pub(super) fn finish(mut self, now: Now) -> (String, usize) {
+        let ad_break = self.ad_breaks.end(now.wall);
         let bytes = self.origin.as_ref().map_or(0, |origin| {
             let mut origin = origin.lock();
+            if let Some(ad_break) = ad_break {
+                origin.put_ad_break(now.wall, ad_break);
+            }
             origin.end();
             origin.bytes()
         });

@@ -12,8 +12,11 @@ use compositor_core::time::MonotonicTime;
 use parking_lot::Mutex;
 use rand::Rng;
 use rand::distr::Alphanumeric;
+use recorder::AdBreak;
+use recorder::mux::text_tag;
 use tokio::sync::{Notify, mpsc, watch};
 
+use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest};
 use crate::channels::LiveStream;
 use crate::clock::{Clock, Now};
 use crate::directory::ChannelGrant;
@@ -152,6 +155,30 @@ impl Hub {
         }
     }
 
+    /// Timed metadata into the stream of a live channel. `false` when it is not live.
+    pub(crate) fn put_metadata(&self, channel: &ChannelId, text: &str) -> bool {
+        let state = self.state.lock();
+        let Some(origin) = state.live.get(channel).and_then(Live::live_origin) else {
+            return false;
+        };
+        drop(state);
+        let id3 = text_tag(text).into();
+        origin.lock().put_metadata(self.clock.now().wall, id3);
+        true
+    }
+
+    /// Plans an ad break in the stream of a live channel.
+    pub(crate) fn insert_ad_break(
+        &self,
+        channel: &ChannelId,
+        request: AdBreakRequest,
+    ) -> Result<AdBreak, AdBreakRefusal> {
+        self.change(channel, |state, now| {
+            let live = state.live.get_mut(channel).ok_or(AdBreakRefusal::NotLive)?;
+            live.insert_ad_break(now, request)
+        })
+    }
+
     /// A connection is gone. One that said goodbye, or that nobody may take over, ends its stream.
     pub(crate) fn leave(&self, channel: &ChannelId, connection: u64, said_goodbye: bool) {
         self.change(channel, |state, now| {
@@ -284,7 +311,7 @@ impl State {
         if live.session.ended()
             && let Some(live) = self.live.remove(channel)
         {
-            let (stream_id, bytes) = live.finish();
+            let (stream_id, bytes) = live.finish(now);
             let until = now.monotonic.plus(ENDED_STREAM_KEPT);
             self.ended.push_back(Ended {
                 until,

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use recorder::mux::{AudioConfig, Continuity, TsMuxer, VideoSample};
 
-use crate::limits::{OPEN_SEGMENT_BYTES_MAX, SEGMENT_MAX, SEGMENT_TARGET};
+use crate::limits::{METADATA_PENDING_MAX, OPEN_SEGMENT_BYTES_MAX, SEGMENT_MAX, SEGMENT_TARGET};
 use crate::sample::{CLOCK_HZ, Sample};
 
 /// A finished segment.
@@ -27,6 +27,8 @@ pub(crate) struct Segment {
 pub(crate) struct Cutter {
     muxer: TsMuxer,
     open: Option<Open>,
+    /// Tags that came while no segment was open.
+    pending: Vec<Bytes>,
     began: bool,
     awaits_keyframe: bool,
     next_is_discontinuous: bool,
@@ -48,10 +50,11 @@ struct Open {
 impl Cutter {
     pub(crate) fn new(audio: Option<AudioConfig>) -> Self {
         let audio = audio.unwrap_or_else(AudioConfig::of_compositions);
-        let muxer = TsMuxer::new(audio, false, Continuity::default());
+        let muxer = TsMuxer::new(audio, true, Continuity::default());
         Self {
             muxer,
             open: None,
+            pending: Vec::new(),
             began: false,
             awaits_keyframe: true,
             next_is_discontinuous: false,
@@ -61,7 +64,7 @@ impl Cutter {
     /// The sound is coded differently from now on. Returns the segment that this ends.
     pub(crate) fn set_audio(&mut self, audio: AudioConfig) -> Option<Segment> {
         let finished = self.break_off();
-        self.muxer = TsMuxer::new(audio, false, self.muxer.continuity());
+        self.muxer = TsMuxer::new(audio, true, self.muxer.continuity());
         finished
     }
 
@@ -69,6 +72,11 @@ impl Cutter {
     pub(crate) fn push(&mut self, sample: &Sample) -> Option<Segment> {
         match *sample {
             Sample::Discontinuity => self.break_off(),
+            Sample::AdBreak(_) => None,
+            Sample::Metadata { pts, ref id3 } => {
+                self.write_metadata(pts, id3);
+                None
+            }
             Sample::Audio { pts, ref data } => {
                 if let Some(open) = &mut self.open
                     && let Err(error) = self.muxer.audio(pts, data, &mut open.data)
@@ -104,6 +112,14 @@ impl Cutter {
         self.awaits_keyframe = true;
         self.next_is_discontinuous |= self.began;
         self.finish(None)
+    }
+
+    fn write_metadata(&mut self, pts: u64, id3: &Bytes) {
+        match &mut self.open {
+            Some(open) => self.muxer.metadata(pts, id3, &mut open.data),
+            None if self.pending.len() < METADATA_PENDING_MAX => self.pending.push(id3.clone()),
+            None => tracing::warn!("metadata without a segment to be in is left out"),
+        }
     }
 
     fn must_cut(&self, dts: u64, keyframe: bool) -> bool {
@@ -143,6 +159,9 @@ impl Cutter {
             open.last_step = Some(dts.saturating_sub(open.last_dts));
         }
         open.last_dts = dts;
+        for id3 in std::mem::take(&mut self.pending) {
+            self.muxer.metadata(sample.pts, &id3, &mut open.data);
+        }
     }
 
     fn finish(&mut self, next_dts: Option<u64>) -> Option<Segment> {
@@ -225,6 +244,22 @@ mod tests {
             (100 * FRAME, 10, true)
         );
         assert_eq!(cutter.break_off(), None);
+    }
+
+    #[test]
+    fn metadata_without_an_open_segment_goes_into_the_next() {
+        let mut cutter = Cutter::new(None);
+        let tag = Sample::Metadata {
+            pts: 0,
+            id3: Bytes::from_static(b"ID3"),
+        };
+        assert_eq!(cutter.push(&tag), None);
+        cutter.push(&picture(0, 50));
+        cutter.push(&tag);
+        let segment = cutter.break_off().unwrap();
+        let tags = segment.data.windows(3).filter(|bytes| *bytes == b"ID3");
+        // The program map says twice what kind of stream it is, before the map of the program and in it.
+        assert_eq!(tags.count(), 2 + 4);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compositor_core::time::{FrameRate, MonotonicTime, WallTime};
+use recorder::AdBreak;
 use recorder::mux::AudioConfig;
 use recorder::playlist::{LivePlaylist, LiveSegment, Variant, multivariant};
 
@@ -43,6 +44,8 @@ pub(crate) struct LiveOrigin {
     segments_bytes: usize,
     next_number: u64,
     anchor: Option<Anchor>,
+    /// DTS of the last picture.
+    latest: u64,
     peak_bits_per_second: u64,
     measured_fps: Option<f64>,
     viewers: Viewers,
@@ -66,6 +69,7 @@ impl LiveOrigin {
             segments_bytes: 0,
             next_number: 0,
             anchor: None,
+            latest: 0,
             peak_bits_per_second: 0,
             measured_fps: None,
             viewers: Viewers::default(),
@@ -100,9 +104,32 @@ impl LiveOrigin {
         if owner != self.owner || self.playlist.is_ended() {
             return;
         }
-        if *sample == Sample::Discontinuity {
-            self.break_off();
-            return;
+        self.take(wall, sample);
+    }
+
+    /// Timed metadata at the point that the stream has reached.
+    pub(crate) fn put_metadata(&mut self, wall: WallTime, id3: Bytes) {
+        let pts = self.latest;
+        self.take(wall, &Sample::Metadata { pts, id3 });
+    }
+
+    /// An ad break that begins or ends now.
+    pub(crate) fn put_ad_break(&mut self, wall: WallTime, ad_break: AdBreak) {
+        self.take(wall, &Sample::AdBreak(ad_break));
+    }
+
+    /// Tells players of an ad break, before it begins.
+    pub(crate) fn announce(&mut self, ad_break: AdBreak) {
+        self.playlist.set_ad_break(ad_break);
+    }
+
+    /// Everything that is in the stream comes through here, in order.
+    fn take(&mut self, wall: WallTime, sample: &Sample) {
+        match sample {
+            Sample::Discontinuity => return self.break_off(),
+            Sample::AdBreak(ad_break) => self.playlist.set_ad_break(ad_break.clone()),
+            Sample::Video { dts, .. } => self.latest = *dts,
+            Sample::Audio { .. } | Sample::Metadata { .. } => {}
         }
         if let Sample::Video {
             dts,

@@ -224,12 +224,11 @@ pub(crate) async fn probe(url: &str) -> HashMap<String, String> {
     assert!(ok, "ffprobe fails on {url}: {text}");
     let mut streams = HashMap::new();
     for line in text.lines().filter(|line| line.contains("codec_type=")) {
-        let kind = if line.contains("codec_type=video") {
-            "video"
-        } else {
-            "audio"
-        };
-        streams.insert(kind.to_owned(), line.to_owned());
+        for kind in ["video", "audio", "data"] {
+            if line.contains(&format!("codec_type={kind}")) {
+                streams.insert(kind.to_owned(), line.to_owned());
+            }
+        }
     }
     streams
 }

@@ -76,7 +76,7 @@ fn section(table_id: u8, id: u16, body: &[u8]) -> Vec<u8> {
 }
 
 /// CRC-32/MPEG-2 (ISO/IEC 13818-1 annex A).
-fn crc32_mpeg(bytes: &[u8]) -> u32 {
+pub(crate) fn crc32_mpeg(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {
             if crc & 0x8000_0000 == 0 {
