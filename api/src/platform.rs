@@ -10,7 +10,7 @@ use axum::Router;
 use channel::{Channels, ChannelsConfig};
 use compositor::supervisor::{self, WorkerProgram};
 use compositor_core::error_chain::error_chain;
-use recorder::{ObjectStore, RecordingOutcome, StoreConfig, WallClock};
+use recorder::{ObjectStore, RecordingOutcome, RecordingSpec, StoreConfig, WallClock};
 use stage_gateway::token::TokenIssuer;
 use stage_gateway::{Gateway, GatewayConfig};
 
@@ -243,7 +243,7 @@ async fn end_unfinished(store: &Store, clock: Clock) -> Result<(), StoreError> {
 
 /// Seals and uploads what an earlier run left in the spool.
 async fn recover(spool_root: PathBuf, objects: ObjectStore) {
-    let outcome = RecordingOutcome::Failed {
+    let outcome = |_: &RecordingSpec| RecordingOutcome::Failed {
         message: Some("InternalServerException".to_owned()),
     };
     match recorder::recover(&spool_root, &objects, outcome).await {
@@ -251,7 +251,10 @@ async fn recover(spool_root: PathBuf, objects: ObjectStore) {
             for recovery in recoveries {
                 match recovery {
                     Ok(recovery) => {
-                        tracing::info!(destination = %recovery.spec.destination, "recording is finished from its spool")
+                        tracing::info!(
+                            id = recovery.spec.source.id(),
+                            "recording is finished from its spool"
+                        )
                     }
                     Err(error) => {
                         tracing::error!(error = %error_chain(&error), "a spool cannot be finished")

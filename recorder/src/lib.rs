@@ -1,5 +1,6 @@
 //! Recording: numbered access units become MPEG-TS segments and HLS playlists, survive in a spool on disk, and are uploaded
-//! to an S3 bucket in the layout of IVS composite recording.
+//! to an S3 bucket in the layout of IVS composite recording. The streams of channels are recorded the same way, by time instead
+//! of number, in the layout of IVS auto-record to S3.
 //!
 //! Three rules hold at every moment, whatever dies:
 //! - the playlist in the bucket never names an object that is not there;
@@ -40,13 +41,14 @@ mod s3;
 mod scte35;
 pub mod segmenter;
 mod spool;
+mod time_cutter;
 pub mod upload_queue;
 
 pub use ad_break::AdBreak;
 pub use h264::codec_string as h264_codec_string;
 pub use recording::{
-    Recording, RecordingClosed, RecordingError, RecordingEvent, RecordingOutcome, RecordingSpec,
-    Rejection, RenditionSpec, Thumbnails, WallClock,
+    ChannelSource, Recording, RecordingClosed, RecordingError, RecordingEvent, RecordingOutcome,
+    RecordingSpec, Rejection, RenditionSpec, Source, Thumbnails, TimedUnit, WallClock,
 };
 pub use recover::{Recovery, recover};
 pub use s3::{

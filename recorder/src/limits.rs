@@ -44,3 +44,21 @@ pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Connecting to the store.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a segment of a channel's recording is meant to be; it ends at a keyframe (IVS: about 10 s).
+pub const TIMED_SEGMENT_TARGET: Duration = Duration::from_secs(10);
+
+/// A keyframe so much earlier than the target ends a segment, too: keyframe intervals are rounded to milliseconds.
+pub const TIMED_SEGMENT_TOLERANCE: Duration = Duration::from_millis(50);
+
+/// The target duration of a channel's playlists. A segment ends early rather than exceed it, without a keyframe if need be.
+pub const TIMED_SEGMENT_MAX: Duration = Duration::from_secs(12);
+
+/// Bytes of an open segment of a channel's recording; one that fills it before its next keyframe is cut there.
+pub const TIMED_SEGMENT_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Largest ID3 tag: 1 KiB of payload, which is what PutMetadata takes, and its frame.
+pub const METADATA_BYTES_MAX: usize = 4 * 1024;
+
+/// Parts of a segment in the byte-range playlist are at least this long, so that keyframes alone do not make it endless.
+pub const SEGMENT_PART_MIN: Duration = Duration::from_millis(950);

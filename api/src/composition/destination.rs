@@ -7,7 +7,7 @@ use compositor_core::error_chain::error_chain;
 use compositor_core::id::DestinationId;
 use recorder::{
     Recording, RecordingError, RecordingEvent, RecordingOutcome, RecordingSpec, Rejection,
-    RenditionSpec, Thumbnails,
+    RenditionSpec, Source, Thumbnails,
 };
 use tokio::sync::mpsc;
 
@@ -183,8 +183,12 @@ fn recording_spec(
         unreachable!("called for recordings only");
     };
     RecordingSpec {
-        destination: spec.id.clone(),
-        stage_arn: composition.stage_arn.clone(),
+        source: Source::Composition {
+            destination: spec.id.clone(),
+            stage_arn: composition.stage_arn.clone(),
+            rendition_id: spec.id.as_str().to_owned(),
+            segment_frames: keyframe_every(spec),
+        },
         bucket: bucket.clone(),
         prefix: prefix.clone(),
         rendition: RenditionSpec {
@@ -192,9 +196,7 @@ fn recording_spec(
             height: spec.video.height,
             fps: spec.video.fps,
             bitrate: spec.video.bitrate,
-            id: spec.id.as_str().to_owned(),
         },
-        segment_frames: keyframe_every(spec),
         thumbnails: thumbnails.map_or_else(Thumbnails::default, |thumbnails| Thumbnails {
             sequential: thumbnails.sequential,
             latest: thumbnails.latest,

@@ -1,6 +1,7 @@
 //! ADTS headers for raw AAC frames (ISO/IEC 13818-7 6.2).
 
 use compositor_core::limits::AAC_AUDIO_SPECIFIC_CONFIG;
+use serde::{Deserialize, Serialize};
 
 /// Bytes of an ADTS header without checksum.
 pub(super) const ADTS_HEADER_BYTES: usize = 7;
@@ -15,7 +16,7 @@ const SAMPLE_RATES: [u32; 13] = [
 ];
 
 /// How an AAC stream is coded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AudioConfig {
     object_type: u8,
     rate_index: u8,

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::error_chain::error_chain;
 use super::event_queue::EventQueue;
-use super::{Command, RecordingError, RecordingEvent, Rejection, WallClock, blocking};
+use super::{Command, RecordingError, RecordingEvent, Rejection, Source, WallClock, blocking};
 use crate::key_layout::{KeyLayout, ObjectName};
 use crate::limits::{COMMANDS_MAX, SYNC_INTERVAL};
 use crate::s3::{Confirmation, ObjectStore, PutObject, StoreError, StoreFault};
@@ -81,15 +81,19 @@ impl Actor {
         events: mpsc::Sender<RecordingEvent>,
     ) -> Self {
         let spec = spool.spec();
-        let segment = spec
-            .rendition
-            .fps
-            .frame_time(u64::from(spec.segment_frames));
+        let policy = UploadPolicy {
+            playlists: match &spec.source {
+                Source::Composition { .. } => 1,
+                Source::Channel(source) if source.has_rendition => 2,
+                Source::Channel(_) => 0,
+            },
+            ..UploadPolicy::for_segments_of(spec.segment_duration())
+        };
         let seed = RandomState::new().hash_one(&spec.prefix);
         Self {
             bucket: spec.bucket.clone(),
             layout: spec.key_layout(),
-            queue: UploadQueue::new(UploadPolicy::for_segments_of(segment), seed),
+            queue: UploadQueue::new(policy, seed),
             spool: Arc::new(Mutex::new(spool)),
             store,
             uploads: JoinSet::new(),
@@ -165,6 +169,7 @@ impl Actor {
                 Command::Video { k, keyframe, data } => spool.video(k, keyframe, data),
                 Command::Audio { n, data } => spool.audio(n, data),
                 Command::Thumbnail { k, jpeg } => spool.thumbnail(k, &jpeg),
+                Command::Timed(unit) => spool.timed(unit),
                 Command::Finish { outcome, sealed } => {
                     spool.close(outcome, now)?;
                     // Whoever asked may have gone.
@@ -249,12 +254,12 @@ impl Actor {
             }
             UploadOutput::Confirm(object) => self.confirm(object),
             UploadOutput::PutPlaylist { segments, ended } => {
-                let text = self.spool.lock().playlist(segments, ended);
-                self.upload(ObjectName::Playlist, text.into());
+                let texts = self.spool.lock().playlists(segments, ended);
+                self.upload(ObjectName::Playlist, texts);
             }
             UploadOutput::PutMultivariant { ended } => {
-                let text = self.spool.lock().multivariant(ended);
-                self.upload(ObjectName::Multivariant, text.into());
+                let texts = self.spool.lock().multivariants(ended);
+                self.upload(ObjectName::Multivariant, texts);
             }
             UploadOutput::Interrupted => {
                 self.events.push(RecordingEvent::Interrupted {
@@ -285,14 +290,23 @@ impl Actor {
         });
     }
 
-    fn upload(&mut self, object: ObjectName, body: Bytes) {
+    /// Stores texts one after the other; the queue hears of them as of one object.
+    fn upload(&mut self, object: ObjectName, texts: Vec<(ObjectName, String)>) {
         let (store, bucket) = (self.store.clone(), self.bucket.clone());
-        let request = PutObject {
-            body,
+        let requests = texts.into_iter().map(|(object, text)| PutObject {
+            body: text.into(),
             ..self.request(object)
-        };
-        self.uploads
-            .spawn(async move { (object, put(&store, &bucket, request).await) });
+        });
+        let requests: Vec<PutObject> = requests.collect();
+        self.uploads.spawn(async move {
+            for request in requests {
+                match put(&store, &bucket, request).await {
+                    Answer::Stored => {}
+                    answer => return (object, answer),
+                }
+            }
+            (object, Answer::Stored)
+        });
     }
 
     fn confirm(&mut self, object: ObjectName) {

@@ -17,7 +17,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::key_layout::KeyLayout;
-use crate::limits::{COMMANDS_MAX, EVENTS_MAX, SPOOL_BYTES_MAX};
+use crate::limits::{COMMANDS_MAX, EVENTS_MAX, SPOOL_BYTES_MAX, TIMED_SEGMENT_TARGET};
+use crate::mux::AudioConfig;
 use crate::s3::ObjectStore;
 use crate::spool::{Spool, SpoolError};
 
@@ -26,18 +27,14 @@ use actor::Actor;
 /// What to record, and where.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct RecordingSpec {
-    /// Whose recording this is; for logs.
-    pub destination: DestinationId,
-    /// For the metadata documents.
-    pub stage_arn: String,
+    /// What is recorded; decides the layout of keys and documents, and how segments are cut.
+    pub source: Source,
     /// Where the objects go.
     pub bucket: String,
     /// What every key begins with, without slashes at its ends.
     pub prefix: String,
     /// How the picture is coded.
     pub rendition: RenditionSpec,
-    /// Frames of a segment; not 0.
-    pub segment_frames: u32,
     /// Which thumbnails are stored.
     pub thumbnails: Thumbnails,
     /// Folder of its own for what is not uploaded yet.
@@ -51,15 +48,60 @@ pub struct RecordingSpec {
 impl RecordingSpec {
     /// Where the objects of this recording are in the bucket.
     pub fn key_layout(&self) -> KeyLayout {
-        let RenditionSpec {
-            width,
-            height,
-            fps,
-            ref id,
-            ..
-        } = self.rendition;
-        KeyLayout::new(&self.prefix, (width, height), fps, id)
+        KeyLayout::new(self)
     }
+
+    /// How long a segment is meant to be.
+    pub(crate) fn segment_duration(&self) -> Duration {
+        match &self.source {
+            Source::Composition { segment_frames, .. } => {
+                self.rendition.fps.frame_time(u64::from(*segment_frames))
+            }
+            Source::Channel(_) => TIMED_SEGMENT_TARGET,
+        }
+    }
+}
+
+/// What is recorded.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A composition: frames come by number ([`Recording::video`], [`Recording::audio`]) and lie on a grid.
+    Composition {
+        /// The destination that the recording is; for logs.
+        destination: DestinationId,
+        /// For the metadata documents.
+        stage_arn: String,
+        /// 12 characters that make the rendition's folder unique.
+        rendition_id: String,
+        /// Frames of a segment; not 0.
+        segment_frames: u32,
+    },
+    /// A channel: units come with their times ([`Recording::timed`]).
+    Channel(ChannelSource),
+}
+
+impl Source {
+    /// The id of the recording among those of its kind: a destination's, or a recording session's.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Composition { destination, .. } => destination.as_str(),
+            Self::Channel(source) => &source.session_id,
+        }
+    }
+}
+
+/// A channel's recording.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ChannelSource {
+    /// The recording session; for logs, and for whoever finishes it after a crash.
+    pub session_id: String,
+    /// For the metadata documents.
+    pub channel_arn: String,
+    /// Whether pictures and sound are recorded, or thumbnails alone.
+    pub has_rendition: bool,
+    /// Width and height of thumbnails.
+    pub thumbnail_size: (u16, u16),
 }
 
 /// How the picture of a recording is coded.
@@ -73,8 +115,6 @@ pub struct RenditionSpec {
     pub fps: FrameRate,
     /// Of the picture, bits per second.
     pub bitrate: u32,
-    /// 12 characters that make the rendition's folder unique.
-    pub id: String,
 }
 
 /// Which thumbnails are stored.
@@ -264,6 +304,11 @@ impl Recording {
         self.send(Command::Thumbnail { k, jpeg }).await
     }
 
+    /// Records a unit of a channel, in the order of arrival.
+    pub async fn timed(&self, unit: TimedUnit) -> Result<(), RecordingClosed> {
+        self.send(Command::Timed(unit)).await
+    }
+
     /// Seals what there is, and returns when that is on disk. Uploading goes on; [`RecordingEvent::Finished`] tells when it
     /// is over.
     pub async fn finish(self, outcome: RecordingOutcome) -> Result<(), RecordingClosed> {
@@ -296,10 +341,51 @@ pub(crate) enum Command {
         k: u64,
         jpeg: Bytes,
     },
+    Timed(TimedUnit),
     Finish {
         outcome: RecordingOutcome,
         sealed: oneshot::Sender<()>,
     },
+}
+
+/// What a channel's recording is made of; times on the 90 kHz clock of the publisher's connection.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TimedUnit {
+    /// What follows does not continue what came before: other times, perhaps another publisher. Units are ignored until the
+    /// first keyframe behind it.
+    Begin {
+        /// When that keyframe was on air.
+        at: WallTime,
+        /// How the sound is coded, if there is any.
+        audio: Option<AudioConfig>,
+    },
+    /// An H.264 picture in Annex B form; a keyframe carries its parameter sets.
+    Video {
+        /// When it is shown.
+        pts: u64,
+        /// When it is decoded.
+        dts: u64,
+        /// Whether a decoder can start here.
+        keyframe: bool,
+        /// The picture.
+        data: Bytes,
+    },
+    /// A raw AAC frame.
+    Audio {
+        /// When it is heard.
+        pts: u64,
+        /// The frame.
+        data: Bytes,
+    },
+    /// An ID3 tag, to be acted upon at its time.
+    Metadata {
+        /// When.
+        pts: u64,
+        /// The tag.
+        id3: Bytes,
+    },
+    /// Nothing more comes for now: what there is becomes a segment. [`Self::Begin`] must follow before other units.
+    Break,
 }
 
 /// The recording has stopped; its last event tells why.
@@ -343,8 +429,12 @@ pub(crate) mod tests {
     /// A 720p30 recording with both kinds of thumbnails.
     pub(crate) fn spec(spool_dir: impl Into<PathBuf>) -> RecordingSpec {
         RecordingSpec {
-            destination: DestinationId::new("DeStInAtIoN1"),
-            stage_arn: "arn:aws:ivs:us-east-1:123456789012:stage/StAgE0000001".to_owned(),
+            source: Source::Composition {
+                destination: DestinationId::new("DeStInAtIoN1"),
+                stage_arn: "arn:aws:ivs:us-east-1:123456789012:stage/StAgE0000001".to_owned(),
+                rendition_id: "AAAABBBBCCCC".to_owned(),
+                segment_frames: 60,
+            },
             bucket: "recordings".to_owned(),
             prefix: "StAgE0000001/CoMpOsItIoN1/DeStInAtIoN1/composite".to_owned(),
             rendition: RenditionSpec {
@@ -352,15 +442,27 @@ pub(crate) mod tests {
                 height: 720,
                 fps: FrameRate::whole(30),
                 bitrate: 2_500_000,
-                id: "AAAABBBBCCCC".to_owned(),
             },
-            segment_frames: 60,
             thumbnails: Thumbnails {
                 sequential: true,
                 latest: true,
             },
             spool_dir: spool_dir.into(),
             spool_bytes_max: SPOOL_BYTES_MAX,
+        }
+    }
+
+    /// A 720p30 recording of a channel with small thumbnails of both kinds.
+    pub(crate) fn channel_spec(spool_dir: impl Into<PathBuf>) -> RecordingSpec {
+        RecordingSpec {
+            source: Source::Channel(ChannelSource {
+                session_id: "SeSsIoN000000001".to_owned(),
+                channel_arn: "arn:aws:ivs:us-east-1:123456789012:channel/ChAnNeL00001".to_owned(),
+                has_rendition: true,
+                thumbnail_size: (640, 360),
+            }),
+            prefix: "ivs/v1/123456789012/ChAnNeL00001/2026/1/1/0/0/ReCoRdInG001".to_owned(),
+            ..spec(spool_dir)
         }
     }
 }

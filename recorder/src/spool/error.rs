@@ -20,6 +20,14 @@ pub enum SpoolError {
         /// The limit.
         bytes_max: usize,
     },
+    /// Compositions have numbered units, channels have timed ones.
+    #[error("a {given} unit does not fit into the recording of a {source_kind}")]
+    Unfit {
+        /// What was given.
+        given: &'static str,
+        /// What is recorded.
+        source_kind: &'static str,
+    },
     /// Another recording works on this folder.
     #[error("spool {} is in use", dir.display())]
     InUse {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::key_layout::ObjectName;
 use crate::mux::Continuity;
+use crate::playlist::timed::TimedSegment;
 use crate::recording::RecordingOutcome;
 
 /// One line.
@@ -50,16 +51,26 @@ pub(crate) enum Detail {
 pub(crate) struct SealedSegment {
     /// Which stretch of the frame grid it is; the same as its number unless there was a hole.
     pub(crate) stretch: u64,
-    /// Video frames from its beginning to its end.
-    pub(crate) frames: u32,
+    /// From its beginning to its end.
+    pub(crate) extent: Extent,
     /// The H.264 frame that follows its last.
     pub(crate) next_video: u64,
     /// The AAC frame that follows its last.
     pub(crate) next_audio: u64,
     /// Counters for the segment that follows.
     pub(crate) continuity: Continuity,
-    /// Codec string of the pictures, where the segment has parameter sets.
-    pub(crate) codec: Option<String>,
+    /// Codec strings of pictures and sound, where the segment has parameter sets.
+    pub(crate) codecs: Option<String>,
+}
+
+/// How long a segment is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Extent {
+    /// Of a composition: frames of the grid.
+    Frames(u32),
+    /// Of a channel.
+    Timed(TimedSegment),
 }
 
 /// What became of an object.

@@ -12,17 +12,19 @@
 //! A segment is sealed in this order: file, ledger, then its units go. So it is there once or can be made again, with the
 //! same bytes.
 
+mod cutting;
 mod error;
 mod ledger;
 mod open;
 mod seal;
+mod texts;
+mod timed;
 mod units;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Place;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use bytes::Bytes;
 use compositor_core::access_unit::MediaKind;
@@ -32,18 +34,15 @@ use crate::key_layout::ObjectName;
 use crate::limits::UNIT_BYTES_MAX;
 use crate::metadata::{self, Closing};
 use crate::mux::{AudioConfig, Continuity};
-use crate::playlist::{RecordingPlaylist, Variant, multivariant};
 use crate::recording::{RecordingOutcome, RecordingSpec};
-use crate::segmenter::{Placement, Segmenter};
+use crate::segmenter::Placement;
 
+use cutting::Cutting;
 use error::IoContext;
-use ledger::{Detail, Entry, Ledger};
+use ledger::{Detail, Entry, Extent, Ledger};
 use units::{Unit, UnitFile, UnitKind};
 
 pub use error::SpoolError;
-
-/// What the sound adds to the bit rate, with ADTS and packet headers.
-const AUDIO_BANDWIDTH: u64 = 200_000;
 
 /// What has changed in a spool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,9 +74,9 @@ pub(crate) enum News {
 }
 
 /// A segment whose content is settled.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 struct Segment {
-    frames: u32,
+    extent: Extent,
     bytes: u64,
 }
 
@@ -87,11 +86,11 @@ pub(crate) struct Spool {
     spec: RecordingSpec,
     started_at: WallTime,
     ledger: Ledger,
-    segmenter: Segmenter,
+    cutting: Cutting,
     open: BTreeMap<u64, UnitFile>,
     segments: Vec<Segment>,
     continuity: Continuity,
-    codec: Option<String>,
+    codecs: Option<String>,
     /// Objects that are in the spool, and how long they are.
     objects: BTreeMap<ObjectName, u64>,
     object_bytes: u64,
@@ -112,12 +111,12 @@ impl Spool {
 
     /// The H.264 frame that is expected next.
     pub(crate) fn next_video(&self) -> u64 {
-        self.segmenter.next_video()
+        self.cutting.next_video()
     }
 
     /// The AAC frame that is expected next.
     pub(crate) fn next_audio(&self) -> u64 {
-        self.segmenter.next_audio()
+        self.cutting.next_audio()
     }
 
     /// What has changed since the last call.
@@ -133,13 +132,14 @@ impl Spool {
             UnitKind::Video
         };
         self.check_size(data.len(), UNIT_BYTES_MAX)?;
-        let placement = self.segmenter.video(k);
+        let placement = self.cutting.grid()?.video(k);
         self.append(
             MediaKind::Video,
             placement,
             &Unit {
                 kind,
                 number: k,
+                later: 0,
                 data,
             },
         )
@@ -148,13 +148,14 @@ impl Spool {
     /// Appends raw AAC frame `n`, and seals the segment that it completes.
     pub(crate) fn audio(&mut self, n: u64, data: Bytes) -> Result<(), SpoolError> {
         self.check_size(data.len(), AudioConfig::FRAME_BYTES_MAX)?;
-        let placement = self.segmenter.audio(n);
+        let placement = self.cutting.grid()?.audio(n);
         self.append(
             MediaKind::Audio,
             placement,
             &Unit {
                 kind: UnitKind::Audio,
                 number: n,
+                later: 0,
                 data,
             },
         )
@@ -201,13 +202,12 @@ impl Spool {
 
     /// As [`Self::close`], for a recording whose process died: it ended when its last frame ended.
     pub(crate) fn close_abandoned(&mut self, outcome: RecordingOutcome) -> Result<(), SpoolError> {
-        let duration = self
-            .spec
-            .rendition
-            .fps
-            .frame_time(self.segmenter.next_video());
-        let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
-        let ended_at = WallTime(self.started_at.0.saturating_add(micros));
+        let frames = self.cutting.next_video();
+        let composed = self.spec.rendition.fps.frame_time(frames);
+        let ended_at = match self.cutting {
+            Cutting::Grid(_) => self.started_at.plus(composed),
+            Cutting::Timed(_) => self.last_on_air()?,
+        };
         self.close(outcome, ended_at)
     }
 
@@ -242,59 +242,15 @@ impl Spool {
         self.closing.is_some()
     }
 
-    /// Length of the sealed segments.
-    pub(crate) fn duration(&self) -> Duration {
-        self.spec.rendition.fps.frame_time(self.frames())
+    /// How it ends, once that is decided.
+    pub(crate) fn outcome(&self) -> Option<&RecordingOutcome> {
+        self.closing.as_ref().map(|(outcome, _)| outcome)
     }
 
     /// Bytes on disk.
     pub(crate) fn bytes(&self) -> u64 {
         let open: u64 = self.open.values().map(UnitFile::bytes).sum();
         open + self.object_bytes
-    }
-
-    /// The media playlist that names the oldest `segments` segments.
-    pub(crate) fn playlist(&self, segments: u64, ended: bool) -> String {
-        let RecordingSpec {
-            rendition,
-            segment_frames,
-            ..
-        } = &self.spec;
-        let playlist = RecordingPlaylist {
-            fps: rendition.fps,
-            segment_frames: *segment_frames,
-        };
-        let named = usize::try_from(segments)
-            .unwrap_or(usize::MAX)
-            .min(self.segments.len());
-        playlist.render(
-            self.segments[..named].iter().map(|segment| segment.frames),
-            ended,
-        )
-    }
-
-    /// The multivariant playlist; once the recording has ended, with the true peak bit rate.
-    pub(crate) fn multivariant(&self, ended: bool) -> String {
-        let rendition = &self.spec.rendition;
-        let fps = rendition.fps;
-        let rate = |bytes: u64, frames: u64| (bytes as f64 * 8.0 / fps.seconds(frames)) as u64;
-        let segments = self.segments.iter().filter(|segment| segment.frames > 0);
-        let peak = segments
-            .map(|it| rate(it.bytes, it.frames.into()))
-            .max()
-            .unwrap_or(0);
-        let planned = u64::from(rendition.bitrate) * 5 / 4 + AUDIO_BANDWIDTH;
-        let bytes: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
-        let is_measured = ended && self.frames() > 0;
-        let sound = AudioConfig::of_compositions().codec_string();
-        multivariant(&[Variant {
-            uri: format!("{}/playlist.m3u8", self.spec.key_layout().rendition()),
-            bandwidth: if is_measured { peak } else { peak.max(planned) },
-            average_bandwidth: is_measured.then(|| rate(bytes, self.frames())),
-            codecs: self.codec.as_ref().map(|codec| format!("{codec},{sound}")),
-            resolution: (rendition.width, rendition.height),
-            fps,
-        }])
     }
 
     /// Where an object is until it is uploaded.
@@ -308,7 +264,9 @@ impl Spool {
             ObjectName::Failed => objects.join("failed.json"),
             ObjectName::LatestThumbnail => objects.join("latest.jpg"),
             ObjectName::Playlist => objects.join("playlist.m3u8"),
+            ObjectName::ByteRangePlaylist => objects.join("byte-range-playlist.m3u8"),
             ObjectName::Multivariant => objects.join("multivariant.m3u8"),
+            ObjectName::ByteRangeMultivariant => objects.join("byte-range-multivariant.m3u8"),
         }
     }
 
@@ -330,6 +288,12 @@ impl Spool {
                 segment
             }
         };
+        self.append_to(stretch, unit)?;
+        self.seal_complete()
+    }
+
+    /// Appends to the file of a segment that is not sealed.
+    fn append_to(&mut self, stretch: u64, unit: &Unit) -> Result<(), SpoolError> {
         let bytes = self.bytes() + unit.record_bytes();
         if bytes > self.spec.spool_bytes_max {
             return Err(SpoolError::Full { bytes });
@@ -347,7 +311,7 @@ impl Spool {
             self.has_units = true;
             self.news.push(News::FirstUnit);
         }
-        self.seal_complete()
+        Ok(())
     }
 
     fn check_size(&self, bytes: usize, bytes_max: usize) -> Result<(), SpoolError> {
@@ -448,13 +412,6 @@ impl Spool {
             .spool_dir
             .join("open")
             .join(format!("{stretch}.units"))
-    }
-
-    fn frames(&self) -> u64 {
-        self.segments
-            .iter()
-            .map(|segment| u64::from(segment.frames))
-            .sum()
     }
 }
 

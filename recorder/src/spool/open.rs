@@ -7,6 +7,7 @@ use std::path::Path;
 use compositor_core::time::WallTime;
 use serde::{Deserialize, Serialize};
 
+use super::cutting::Cutting;
 use super::error::IoContext;
 use super::ledger::{self, Detail, Entry, Ledger, ObjectState, SealedSegment};
 use super::units::{UnitFile, UnitKind};
@@ -14,8 +15,7 @@ use super::{News, Segment, Spool, SpoolError, write_whole};
 use crate::key_layout::ObjectName;
 use crate::metadata;
 use crate::mux::Continuity;
-use crate::recording::RecordingSpec;
-use crate::segmenter::Segmenter;
+use crate::recording::{RecordingSpec, Source};
 
 const SPECIFICATION: &str = "recording.json";
 
@@ -82,14 +82,14 @@ impl Spool {
         let path = spec.spool_dir.join("ledger.jsonl");
         let (ledger, entries) = Ledger::open(&path).doing("open", &path)?;
         let spool = Self {
-            segmenter: Segmenter::new(spec.rendition.fps, spec.segment_frames),
+            cutting: Cutting::new(&spec),
             spec,
             started_at,
             ledger,
             open: BTreeMap::new(),
             segments: Vec::new(),
             continuity: Continuity::default(),
-            codec: None,
+            codecs: None,
             objects: BTreeMap::new(),
             object_bytes: 0,
             thumbnails: 0,
@@ -104,6 +104,11 @@ impl Spool {
     }
 
     fn add_started(&mut self) -> Result<(), SpoolError> {
+        if matches!(&self.spec.source, Source::Channel(source) if !source.has_rendition) {
+            // There is no unit to wait for.
+            self.has_units = true;
+            self.news.push(News::FirstUnit);
+        }
         let document = metadata::started(&self.spec, self.started_at);
         self.add_object(ObjectName::Started, document.as_bytes(), Detail::None)
     }
@@ -152,16 +157,16 @@ impl Spool {
             Detail::Segment(sealed) => {
                 let SealedSegment {
                     stretch,
-                    frames,
                     next_video,
                     next_audio,
                     ..
                 } = *sealed;
-                self.segments.push(Segment { frames, bytes });
-                self.segmenter.resume(next_video, next_audio);
-                self.segmenter.sealed(stretch);
+                let extent = sealed.extent.clone();
+                self.segments.push(Segment { extent, bytes });
+                self.cutting.resume(next_video, next_audio);
+                self.cutting.sealed(stretch);
                 self.continuity = sealed.continuity;
-                self.codec = self.codec.take().or_else(|| sealed.codec.clone());
+                self.codecs = self.codecs.take().or_else(|| sealed.codecs.clone());
                 self.has_units = true;
             }
         }
@@ -198,7 +203,7 @@ impl Spool {
         stretches.sort_unstable();
         for stretch in stretches {
             let path = self.units_path(stretch);
-            if stretch < self.segmenter.next_segment() {
+            if stretch < self.cutting.next_segment() {
                 // The process died between sealing and removing.
                 std::fs::remove_file(&path).doing("remove", &path)?;
                 continue;
@@ -208,9 +213,10 @@ impl Spool {
             for unit in units {
                 match unit.kind {
                     UnitKind::Video | UnitKind::Keyframe => {
-                        self.segmenter.resume(unit.number + 1, 0);
+                        self.cutting.resume(unit.number + 1, 0);
                     }
-                    UnitKind::Audio => self.segmenter.resume(0, unit.number + 1),
+                    UnitKind::Audio => self.cutting.resume(0, unit.number + 1),
+                    UnitKind::Metadata | UnitKind::Start => {}
                 }
                 self.has_units = true;
             }

@@ -1,12 +1,14 @@
 //! From access units to a segment.
 
+use super::cutting::Cutting;
 use super::error::IoContext;
-use super::ledger::{Detail, SealedSegment};
+use super::ledger::{Detail, Extent, SealedSegment};
 use super::units::{self, Unit, UnitKind};
 use super::{Segment, Spool, SpoolError};
 use crate::h264;
 use crate::key_layout::ObjectName;
 use crate::mux::{AudioConfig, Continuity, TsMuxer, VideoSample};
+use crate::recording::Source;
 use crate::segmenter::audio_pts_90k;
 
 /// The units of one segment.
@@ -21,18 +23,21 @@ struct Content {
 impl Spool {
     /// Seals every segment that is complete.
     pub(super) fn seal_complete(&mut self) -> Result<(), SpoolError> {
-        while let Some(stretch) = self.segmenter.complete() {
+        while let Some(stretch) = self.cutting.complete() {
             if self.open.contains_key(&stretch) {
                 let content = self.read_units(stretch)?;
-                self.seal(stretch, self.spec.segment_frames, &content)?;
+                self.seal(stretch, self.segment_frames(), &content)?;
             }
-            self.segmenter.sealed(stretch);
+            self.cutting.sealed(stretch);
         }
         Ok(())
     }
 
     /// Seals everything. Sound behind the last picture goes with it, so that every segment has pictures.
     pub(super) fn seal_rest(&mut self) -> Result<(), SpoolError> {
+        if matches!(self.cutting, Cutting::Timed(_)) {
+            return self.seal_timed(None);
+        }
         let mut rest: Vec<(u64, Content)> = Vec::new();
         for stretch in self.open.keys().copied().collect::<Vec<_>>() {
             let content = self.read_units(stretch)?;
@@ -50,10 +55,10 @@ impl Spool {
             let frames = if is_last {
                 self.frames_until_end(&content)
             } else {
-                self.spec.segment_frames
+                self.segment_frames()
             };
             self.seal(stretch, frames, &content)?;
-            self.segmenter.sealed(stretch);
+            self.cutting.sealed(stretch);
         }
         Ok(())
     }
@@ -66,6 +71,8 @@ impl Spool {
             match unit.kind {
                 UnitKind::Video | UnitKind::Keyframe => content.video.push(unit),
                 UnitKind::Audio => content.audio.push(unit),
+                // A composition has none.
+                UnitKind::Metadata | UnitKind::Start => {}
             }
         }
         Ok(content)
@@ -73,7 +80,7 @@ impl Spool {
 
     /// How many frames the last segment lasts: until its last picture ends, or its sound if there is no picture.
     fn frames_until_end(&self, content: &Content) -> u32 {
-        let segment_frames = u64::from(self.spec.segment_frames);
+        let segment_frames = u64::from(self.segment_frames());
         let frames = match (content.video.last(), content.audio.len() as u64) {
             (Some(last), _) => last.number % segment_frames + 1,
             (None, frames) => {
@@ -84,33 +91,44 @@ impl Spool {
         u32::try_from(frames).unwrap_or(u32::MAX)
     }
 
+    fn segment_frames(&self) -> u32 {
+        match self.spec.source {
+            Source::Composition { segment_frames, .. } => segment_frames,
+            // Its segments are not on the grid.
+            Source::Channel(_) => 0,
+        }
+    }
+
     fn seal(&mut self, stretch: u64, frames: u32, content: &Content) -> Result<(), SpoolError> {
         let (segment, continuity) = self.mux(content);
         let keyframe = content
             .video
             .iter()
             .find(|unit| unit.kind == UnitKind::Keyframe);
-        let codec = match &self.codec {
+        let codecs = match &self.codecs {
             Some(_) => None,
             None => keyframe.and_then(|unit| h264::codec_string(&unit.data)),
         };
+        let sound = AudioConfig::of_compositions().codec_string();
+        let codecs = codecs.map(|codec| format!("{codec},{sound}"));
+        let extent = Extent::Frames(frames);
         let after = |units: &[Unit], next: u64| units.last().map_or(next, |it| it.number + 1);
         let detail = SealedSegment {
             stretch,
-            frames,
+            extent: extent.clone(),
             next_video: after(&content.video, 0),
             next_audio: after(&content.audio, 0),
             continuity,
-            codec: codec.clone(),
+            codecs: codecs.clone(),
         };
         let object = ObjectName::Segment(self.segments.len() as u64);
         self.add_object(object, &segment, Detail::Segment(detail))?;
         self.segments.push(Segment {
-            frames,
+            extent,
             bytes: segment.len() as u64,
         });
         self.continuity = continuity;
-        self.codec = self.codec.take().or(codec);
+        self.codecs = self.codecs.take().or(codecs);
         self.forget_units(stretch)
     }
 

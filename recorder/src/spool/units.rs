@@ -1,7 +1,7 @@
 //! Access units on disk: one append-only file per open segment.
 //!
-//! A record is `kind: u8`, `number: u64`, `length: u32`, `crc32c: u32` (all LE; the checksum covers the rest) and the
-//! payload. A torn record at the end, which only loss of power can leave, ends the file.
+//! A record is `kind: u8`, `number: u64`, `later: u32`, `length: u32`, `crc32c: u32` (all LE; the checksum covers the rest)
+//! and the payload. A torn record at the end, which only loss of power can leave, ends the file.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-const HEADER_BYTES: usize = 17;
+const HEADER_BYTES: usize = 21;
 
 /// What a record holds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,14 +20,20 @@ pub(crate) enum UnitKind {
     Keyframe,
     /// A raw AAC frame.
     Audio,
+    /// An ID3 tag of a channel.
+    Metadata,
+    /// How a segment of a channel begins, as JSON.
+    Start,
 }
 
 /// One numbered access unit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Unit {
     pub(crate) kind: UnitKind,
-    /// Frame k or n.
+    /// Frame k or n; of a channel the time on the 90 kHz clock, of pictures when they are decoded.
     pub(crate) number: u64,
+    /// How much later a picture of a channel is shown than it is decoded.
+    pub(crate) later: u32,
     pub(crate) data: Bytes,
 }
 
@@ -43,8 +49,11 @@ impl Unit {
             UnitKind::Video => 0,
             UnitKind::Keyframe => 1,
             UnitKind::Audio => 2,
+            UnitKind::Metadata => 3,
+            UnitKind::Start => 4,
         });
         record.extend_from_slice(&self.number.to_le_bytes());
+        record.extend_from_slice(&self.later.to_le_bytes());
         let length = u32::try_from(self.data.len()).expect("units are limited to 8 MiB");
         record.extend_from_slice(&length.to_le_bytes());
         let checksum = crc32c::crc32c_append(crc32c::crc32c(&record), &self.data);
@@ -56,24 +65,28 @@ impl Unit {
     /// The first record of `bytes` and how long it is; `None` when there is no whole one.
     fn decode(bytes: &Bytes) -> Option<(Self, usize)> {
         let header: &[u8; HEADER_BYTES] = bytes.get(..HEADER_BYTES)?.try_into().ok()?;
-        let length = u32::from_le_bytes(header[9..13].try_into().ok()?);
+        let length = u32::from_le_bytes(header[13..17].try_into().ok()?);
         let end = HEADER_BYTES.checked_add(usize::try_from(length).ok()?)?;
         let data = bytes.get(HEADER_BYTES..end)?;
-        let checksum = crc32c::crc32c_append(crc32c::crc32c(&header[..13]), data);
-        if header[13..] != checksum.to_le_bytes() {
+        let checksum = crc32c::crc32c_append(crc32c::crc32c(&header[..17]), data);
+        if header[17..] != checksum.to_le_bytes() {
             return None;
         }
         let kind = match header[0] {
             0 => UnitKind::Video,
             1 => UnitKind::Keyframe,
             2 => UnitKind::Audio,
+            3 => UnitKind::Metadata,
+            4 => UnitKind::Start,
             _ => return None,
         };
         let number = u64::from_le_bytes(header[1..9].try_into().ok()?);
+        let later = u32::from_le_bytes(header[9..13].try_into().ok()?);
         Some((
             Self {
                 kind,
                 number,
+                later,
                 data: bytes.slice(HEADER_BYTES..end),
             },
             end,
@@ -142,6 +155,7 @@ mod tests {
         Unit {
             kind: UnitKind::Keyframe,
             number,
+            later: 0,
             data: Bytes::from(vec![number as u8; 100]),
         }
     }

@@ -23,6 +23,9 @@ pub struct UploadPolicy {
     pub eager_segments: u64,
     /// Afterwards it is stored at most this often.
     pub playlist_interval: Duration,
+    /// Objects that a `PutPlaylist` stores, and as many that a `PutMultivariant` stores; 0 for a recording without
+    /// segments.
+    pub playlists: u64,
 }
 
 impl UploadPolicy {
@@ -37,6 +40,7 @@ impl UploadPolicy {
             failures_until_interrupted: limits::FAILURES_UNTIL_INTERRUPTED,
             eager_segments: eager.ceil() as u64,
             playlist_interval: limits::PLAYLIST_INTERVAL,
+            playlists: 1,
         }
     }
 }
@@ -85,14 +89,14 @@ pub enum UploadOutput {
     Put(ObjectName),
     /// Look whether this object is stored already.
     Confirm(ObjectName),
-    /// Upload the playlist with so many segments.
+    /// Upload the media playlists with so many segments.
     PutPlaylist {
         /// How many of the oldest segments it names.
         segments: u64,
         /// Whether it is the last one.
         ended: bool,
     },
-    /// Upload the multivariant playlist.
+    /// Upload the multivariant playlists.
     PutMultivariant {
         /// Whether it is the last one.
         ended: bool,

@@ -194,10 +194,16 @@ impl UploadQueue {
         self.in_flight.remove(&object);
         match object {
             ObjectName::Playlist => {
-                self.objects += u64::from(self.playlist.stored());
+                if self.playlist.stored() {
+                    self.objects += self.policy.playlists;
+                }
                 self.playlist_put_at = Some(now);
             }
-            ObjectName::Multivariant => self.objects += u64::from(self.multivariant.stored()),
+            ObjectName::Multivariant => {
+                if self.multivariant.stored() {
+                    self.objects += self.policy.playlists;
+                }
+            }
             ObjectName::LatestThumbnail => {
                 self.objects += u64::from(self.latest_thumbnail.stored());
             }
@@ -205,7 +211,9 @@ impl UploadQueue {
             | ObjectName::Segment(_)
             | ObjectName::Thumbnail(_)
             | ObjectName::Ended
-            | ObjectName::Failed => self.count_stored(object),
+            | ObjectName::Failed
+            | ObjectName::ByteRangePlaylist
+            | ObjectName::ByteRangeMultivariant => self.count_stored(object),
         }
         if let Health::Failing { failures, .. } = self.health {
             if failures >= self.policy.failures_until_interrupted {
@@ -235,7 +243,9 @@ impl UploadQueue {
             | ObjectName::Ended
             | ObjectName::Failed
             | ObjectName::Playlist
+            | ObjectName::ByteRangePlaylist
             | ObjectName::Multivariant
+            | ObjectName::ByteRangeMultivariant
             | ObjectName::LatestThumbnail => {}
         }
     }
@@ -299,6 +309,9 @@ impl UploadQueue {
 
     /// Derives from what is stored which playlists should be.
     fn want_playlists(&mut self) {
+        if self.policy.playlists == 0 {
+            return;
+        }
         let closing = !matches!(self.closing, Closing::Open);
         let all_stored = self.segments_stored == self.segments_added
             && self.waiting.is_empty()
@@ -392,7 +405,8 @@ impl UploadQueue {
         let Closing::Waiting(waiting) = self.closing else {
             return false;
         };
-        let settled = self.multivariant.stored == Some(true)
+        let has_playlists = self.policy.playlists > 0;
+        let settled = (!has_playlists || self.multivariant.stored == Some(true))
             && self.latest_thumbnail.stored == self.latest_thumbnail.wanted
             && self.waiting.is_empty()
             && self.in_flight.is_empty();

@@ -1,5 +1,6 @@
 //! The recorder against an S3 server on loopback.
 
+mod channel;
 mod recording;
 mod sigkill;
 mod support;

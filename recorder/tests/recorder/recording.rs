@@ -10,7 +10,8 @@ use bytes::Bytes;
 use compositor_core::access_unit::MediaKind;
 use compositor_core::time::FrameRate;
 use recorder::{
-    Recording, RecordingEvent, RecordingOutcome, Rejection, StoreFault, Thumbnails, recover,
+    Recording, RecordingError, RecordingEvent, RecordingOutcome, Rejection, SpoolError, StoreFault,
+    Thumbnails, recover,
 };
 
 const NTSC: FrameRate = FrameRate {
@@ -55,9 +56,20 @@ impl World {
 
     async fn resume(&self) -> (Recording, tokio::sync::mpsc::Receiver<RecordingEvent>) {
         let store = store(&self.server.endpoint).await;
-        Recording::resume(self.spool(), store, clock())
-            .await
-            .expect("it continues")
+        let resuming = async {
+            loop {
+                match Recording::resume(self.spool(), store.clone(), clock()).await {
+                    // Programs that other tests start hold on to our locks until they run.
+                    Err(RecordingError::Spool(SpoolError::InUse { .. })) => {
+                        tokio::task::yield_now().await;
+                    }
+                    resumed => return resumed.expect("it continues"),
+                }
+            }
+        };
+        let limit = Duration::from_secs(60);
+        let resumed = tokio::time::timeout(limit, resuming).await;
+        resumed.expect("the spool becomes free")
     }
 
     fn frames(&self) -> u64 {
@@ -250,7 +262,9 @@ async fn a_refused_recording_stays_in_its_spool_and_is_recovered() {
     let outcome = RecordingOutcome::Failed {
         message: Some("AccessDenied".to_owned()),
     };
-    let mut recoveries = recover(&root, &store, outcome).await.expect("readable");
+    let mut recoveries = recover(&root, &store, |_| outcome.clone())
+        .await
+        .expect("readable");
     let mut recovery = recoveries.remove(0).expect("is whole");
     events_until(&mut recovery.events, is_finished).await;
     world.server.check_rules();
@@ -451,13 +465,13 @@ async fn a_recording_whose_process_died_is_finished_at_the_next_start() {
     crash(recording, events).await;
     let store = store(&world.server.endpoint).await;
     let root = world.dir.path().join("spools");
-    let mut recoveries = recover(&root, &store, RecordingOutcome::Ended)
+    let mut recoveries = recover(&root, &store, |_| RecordingOutcome::Ended)
         .await
         .expect("readable");
     assert_eq!(recoveries.len(), 1);
     let mut recovery = recoveries.remove(0).expect("is whole");
     assert_eq!(recovery.spec.prefix, PREFIX);
-    let again = recover(&root, &store, RecordingOutcome::Ended)
+    let again = recover(&root, &store, |_| RecordingOutcome::Ended)
         .await
         .expect("readable");
     assert!(again.is_empty(), "it is being worked on");

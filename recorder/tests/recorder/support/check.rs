@@ -36,32 +36,35 @@ pub(crate) fn check_recording(server: &Server, media: &Media) {
         "ffmpeg decodes without a warning"
     );
 
-    let md5 = |path: &Path| {
-        let args = [
-            "-v",
-            "error",
-            "-i",
-            text(path),
-            "-map",
-            "0:v",
-            "-fps_mode",
-            "passthrough",
-        ];
-        let (list, _) = output("ffmpeg", &[&args[..], &["-f", "framemd5", "-"]].concat());
-        let lines = list.lines().filter(|line| !line.starts_with('#'));
-        lines
-            .map(|line| line.rsplit(',').next().expect("a last column").to_owned())
-            .collect::<Vec<_>>()
-    };
-    let pictures = md5(&multivariant);
+    let pictures = framemd5(&multivariant);
     assert_eq!(pictures.len(), media.video.len());
     assert!(
-        pictures == md5(&media.video_file),
+        pictures == framemd5(&media.video_file),
         "every picture is there once, in order"
     );
 
     check_sound(&multivariant, media);
     check_times(&multivariant, media);
+}
+
+/// A checksum of each picture.
+#[track_caller]
+pub(crate) fn framemd5(path: &Path) -> Vec<String> {
+    let args = [
+        "-v",
+        "error",
+        "-i",
+        text(path),
+        "-map",
+        "0:v",
+        "-fps_mode",
+        "passthrough",
+    ];
+    let (list, _) = output("ffmpeg", &[&args[..], &["-f", "framemd5", "-"]].concat());
+    let lines = list.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .map(|line| line.rsplit(',').next().expect("a last column").to_owned())
+        .collect()
 }
 
 fn check_sound(multivariant: &Path, media: &Media) {
@@ -223,7 +226,7 @@ fn check_continuity(hls: &Path, media: &Media) {
 
 /// Standard output and standard error of a program that succeeds.
 #[track_caller]
-fn output(program: &str, args: &[&str]) -> (String, String) {
+pub(crate) fn output(program: &str, args: &[&str]) -> (String, String) {
     let output = Command::new(program)
         .args(args)
         .output()

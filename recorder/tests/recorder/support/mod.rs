@@ -10,7 +10,7 @@ use std::time::Duration;
 use compositor_core::id::DestinationId;
 use compositor_core::time::WallTime;
 use recorder::{
-    ObjectStore, Recording, RecordingEvent, RecordingSpec, RenditionSpec, StoreConfig,
+    ObjectStore, Recording, RecordingEvent, RecordingSpec, RenditionSpec, Source, StoreConfig,
     StoreCredentials, Thumbnails, WallClock,
 };
 use tokio::sync::mpsc::Receiver;
@@ -29,8 +29,12 @@ const EVENT_WAIT_MAX: Duration = Duration::from_secs(60);
 /// The recording of some media, 2 s segments, without thumbnails.
 pub(crate) fn spec(media: &Media, spool_dir: &Path) -> RecordingSpec {
     RecordingSpec {
-        destination: DestinationId::new("DeStInAtIoN1"),
-        stage_arn: "arn:aws:ivs:us-east-1:123456789012:stage/StAgE0000001".to_owned(),
+        source: Source::Composition {
+            destination: DestinationId::new("DeStInAtIoN1"),
+            stage_arn: "arn:aws:ivs:us-east-1:123456789012:stage/StAgE0000001".to_owned(),
+            rendition_id: "AAAABBBBCCCC".to_owned(),
+            segment_frames: media.segment_frames,
+        },
         bucket: BUCKET.to_owned(),
         prefix: PREFIX.to_owned(),
         rendition: RenditionSpec {
@@ -38,18 +42,19 @@ pub(crate) fn spec(media: &Media, spool_dir: &Path) -> RecordingSpec {
             height: media::HEIGHT,
             fps: media.fps,
             bitrate: 500_000,
-            id: "AAAABBBBCCCC".to_owned(),
         },
-        segment_frames: media.segment_frames,
         thumbnails: Thumbnails::default(),
         spool_dir: spool_dir.to_owned(),
         spool_bytes_max: recorder::limits::SPOOL_BYTES_MAX,
     }
 }
 
-/// A wall clock that stands at the beginning of 2026.
+/// The beginning of 2026.
+pub(crate) const START: WallTime = WallTime(1_767_225_600_000_000);
+
+/// A wall clock that stands there.
 pub(crate) fn clock() -> WallClock {
-    WallClock::new(|| WallTime(1_767_225_600_000_000))
+    WallClock::new(|| START)
 }
 
 /// A store at an endpoint of the tests.

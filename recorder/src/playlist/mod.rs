@@ -1,5 +1,7 @@
 //! HLS text (RFC 8216): the playlist of a recording, the sliding window of a live channel, the multivariant playlist.
 
+pub(crate) mod timed;
+
 use std::collections::VecDeque;
 use std::fmt::Write;
 use std::time::Duration;
@@ -228,9 +230,18 @@ pub struct Variant {
     pub fps: FrameRate,
 }
 
-/// The text of a multivariant playlist.
+/// The text of a multivariant playlist whose segments all begin at a keyframe.
 pub fn multivariant(variants: &[Variant]) -> String {
-    let mut text = String::from("#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    let head = "#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-INDEPENDENT-SEGMENTS\n";
+    with_variants(head.to_owned(), variants)
+}
+
+/// The text of a multivariant playlist that makes no promise about its segments, in this version of HLS.
+pub(crate) fn multivariant_of_version(version: u32, variants: &[Variant]) -> String {
+    with_variants(format!("#EXTM3U\n#EXT-X-VERSION:{version}\n"), variants)
+}
+
+fn with_variants(mut text: String, variants: &[Variant]) -> String {
     for variant in variants {
         let Variant {
             uri,

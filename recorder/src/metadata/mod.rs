@@ -1,10 +1,12 @@
 //! The JSON documents of a recording: `recording-started.json`, `recording-ended.json`, `recording-failed.json`.
 
+mod channel;
+
 use compositor_core::time::WallTime;
 use serde::Serialize;
 
-use crate::key_layout::KeyLayout;
-use crate::recording::{RecordingOutcome, RecordingSpec};
+use crate::key_layout::{KeyLayout, PLAYLIST};
+use crate::recording::{RecordingOutcome, RecordingSpec, Source};
 use crate::rfc3339::rfc3339;
 
 /// How the recording went, as the closing document tells it.
@@ -25,13 +27,27 @@ pub fn started(spec: &RecordingSpec, started_at: WallTime) -> String {
 
 /// The text of `recording-ended.json` or `recording-failed.json`.
 pub fn closed(spec: &RecordingSpec, started_at: WallTime, closing: &Closing) -> String {
-    let never_started =
-        matches!(closing.outcome, RecordingOutcome::Failed { .. }) && closing.duration_ms == 0;
+    // Of a channel there is no status for that.
+    let never_started = matches!(spec.source, Source::Composition { .. })
+        && matches!(closing.outcome, RecordingOutcome::Failed { .. })
+        && closing.duration_ms == 0;
     render(spec, (!never_started).then_some(started_at), Some(closing))
 }
 
 fn render(spec: &RecordingSpec, started_at: Option<WallTime>, closing: Option<&Closing>) -> String {
     let layout = spec.key_layout();
+    let duration_ms = closing.map(|closing| closing.duration_ms);
+    let (stage_arn, channel_arn, media) = match &spec.source {
+        Source::Composition { stage_arn, .. } => {
+            let media = MediaOf::Composition(media(spec, &layout, duration_ms));
+            (Some(stage_arn.as_str()), None, media)
+        }
+        Source::Channel(source) => {
+            let media = channel::Media::new(spec, source, &layout, duration_ms);
+            let arn = Some(source.channel_arn.as_str());
+            (None, arn, MediaOf::Channel(media))
+        }
+    };
     let status = match (closing.map(|closing| &closing.outcome), started_at) {
         (None, _) => Status::Started,
         (Some(RecordingOutcome::Ended), _) => Status::Ended,
@@ -44,32 +60,33 @@ fn render(spec: &RecordingSpec, started_at: Option<WallTime>, closing: Option<&C
     };
     let document = Document {
         version: "v1",
-        stage_arn: &spec.stage_arn,
+        stage_arn,
+        channel_arn,
         recording_started_at: started_at.map(rfc3339),
         recording_ended_at: started_at
             .and(closing)
             .map(|closing| rfc3339(closing.ended_at)),
         recording_status: status,
         recording_status_message: message,
-        media: media(spec, &layout, closing.map(|closing| closing.duration_ms)),
+        media,
     };
     serde_json::to_string(&document).expect("strings and numbers can be written as JSON")
 }
 
 fn media<'a>(spec: &RecordingSpec, layout: &'a KeyLayout, duration_ms: Option<u64>) -> Media<'a> {
     let (resolution_width, resolution_height) = (spec.rendition.width, spec.rendition.height);
+    let resolution = format!("{resolution_width}x{resolution_height}");
     let images = |path| Images {
         path,
         resolutions: [Resolution {
-            path: layout.resolution(),
+            path: resolution.clone(),
             resolution_width,
             resolution_height,
         }],
     };
-    let playlist = "playlist.m3u8";
     let rendition = Rendition {
         path: layout.rendition(),
-        playlist,
+        playlist: PLAYLIST,
         resolution_width,
         resolution_height,
     };
@@ -77,7 +94,7 @@ fn media<'a>(spec: &RecordingSpec, layout: &'a KeyLayout, duration_ms: Option<u6
     let hls = Hls {
         duration_ms,
         path,
-        playlist: "multivariant.m3u8",
+        playlist: layout.multivariant(),
         renditions: [rendition],
     };
     Media {
@@ -96,7 +113,10 @@ fn media<'a>(spec: &RecordingSpec, layout: &'a KeyLayout, duration_ms: Option<u6
 #[derive(Serialize)]
 struct Document<'a> {
     version: &'static str,
-    stage_arn: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage_arn: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel_arn: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording_started_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,7 +124,14 @@ struct Document<'a> {
     recording_status: Status,
     #[serde(skip_serializing_if = "Option::is_none")]
     recording_status_message: Option<&'a str>,
-    media: Media<'a>,
+    media: MediaOf<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum MediaOf<'a> {
+    Composition(Media<'a>),
+    Channel(channel::Media<'a>),
 }
 
 #[derive(Serialize)]
@@ -123,9 +150,9 @@ enum Status {
 struct Media<'a> {
     hls: Hls<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    thumbnails: Option<Images<'a>>,
+    thumbnails: Option<Images>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    latest_thumbnail: Option<Images<'a>>,
+    latest_thumbnail: Option<Images>,
 }
 
 #[derive(Serialize)]
@@ -146,14 +173,14 @@ struct Rendition<'a> {
 }
 
 #[derive(Serialize)]
-struct Images<'a> {
+struct Images {
     path: &'static str,
-    resolutions: [Resolution<'a>; 1],
+    resolutions: [Resolution; 1],
 }
 
 #[derive(Serialize)]
-struct Resolution<'a> {
-    path: &'a str,
+struct Resolution {
+    path: String,
     resolution_width: u16,
     resolution_height: u16,
 }
