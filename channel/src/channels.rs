@@ -18,6 +18,7 @@ use crate::hub::{CloseReason, Hub};
 use crate::ingest;
 use crate::limits::EVENT_CHANNEL;
 use crate::origin::{self, Naming};
+use crate::tap::StreamTap;
 
 /// How the channels are reached.
 #[derive(Clone, Debug)]
@@ -160,6 +161,11 @@ impl Channels {
         request: AdBreakRequest,
     ) -> Result<AdBreak, AdBreakRefusal> {
         self.hub.insert_ad_break(channel, request)
+    }
+
+    /// Every stream that begins from now on, from its first keyframe, to be recorded. A tap that is not wanted is dropped.
+    pub fn tap_streams(&self) -> mpsc::Receiver<StreamTap> {
+        self.hub.tap_streams()
     }
 
     /// Playback: master playlists, media playlists, segments; open to every origin.

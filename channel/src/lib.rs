@@ -43,9 +43,11 @@ mod publish;
 mod sample;
 mod stream_key;
 mod stream_session;
+mod tap;
 
 pub use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest};
 pub use crate::channels::{Channels, ChannelsConfig, LiveStream, StartError};
 pub use crate::directory::{ChannelGrant, ChannelType, Directory, DirectoryError};
 pub use crate::event::{ChannelEvent, StreamEvent, StreamHealth, TakeoverFailure};
 pub use crate::publish::{PublishError, Publisher, PublisherEvent, UrlError, VideoParams};
+pub use crate::tap::{StreamFormat, StreamTap, TapUnit};

@@ -92,6 +92,15 @@ pub const VIEWERS_MAX: usize = 15_000;
 /// A timestamp step beyond this, either way, is a discontinuity.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(3);
 
+/// Units of a stream that wait to be recorded: ten seconds and more at 60 pictures a second with sound.
+pub const TAP_UNITS_MAX: usize = 2048;
+
+/// Bytes of a stream that wait to be recorded: half a minute at the 8.5 Mb/s ingest limit.
+pub const TAP_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// Streams that wait to be looked at by the recordings: all that may be live at once.
+pub const TAPS_MAX: usize = 256;
+
 /// Events waiting for the reader of the event channel.
 pub const EVENTS_PENDING_MAX: usize = 4096;
 

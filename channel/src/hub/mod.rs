@@ -1,6 +1,6 @@
 //! Which channels are live, who publishes to them, and where their origins are. One lock, never held across an await.
 //!
-//! Lock order: the hub's state, then an origin.
+//! Lock order: the hub's state, then its taps, then an origin.
 
 mod live;
 
@@ -23,11 +23,12 @@ use crate::directory::ChannelGrant;
 use crate::event::{ChannelEvent, TakeoverFailure};
 use crate::hub::live::Live;
 use crate::limits::{
-    ENDED_BYTES_MAX, ENDED_STREAM_KEPT, ENDED_STREAMS_MAX, EVENTS_PENDING_MAX, TICK,
+    ENDED_BYTES_MAX, ENDED_STREAM_KEPT, ENDED_STREAMS_MAX, EVENTS_PENDING_MAX, TAPS_MAX, TICK,
 };
 use crate::origin::{LiveOrigin, MediaFormat};
 use crate::sample::Sample;
 use crate::stream_session::Input;
+use crate::tap::{StreamTap, tap};
 
 /// Why a connection must close.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -72,6 +73,8 @@ pub(crate) type SharedOrigin = Arc<Mutex<LiveOrigin>>;
 pub(crate) struct Hub {
     pub(crate) clock: Clock,
     state: Mutex<State>,
+    /// Who wants every stream; see [`Self::tap_streams`].
+    taps: Mutex<Option<mpsc::Sender<StreamTap>>>,
     has_events: Notify,
     no_events: Notify,
 }
@@ -97,6 +100,7 @@ impl Hub {
         Self {
             clock: Clock::start(),
             state: Mutex::default(),
+            taps: Mutex::default(),
             has_events: Notify::new(),
             no_events: Notify::new(),
         }
@@ -127,12 +131,33 @@ impl Hub {
                 .live
                 .entry(grant.channel.clone())
                 .or_insert_with(|| Live::new(now, grant.clone(), stream_id(), publisher.clone()));
+            let is_new = live.origin().is_none();
             let origin = live.begin(now, publisher, format)?;
+            if is_new {
+                self.tap(grant, live.stream_id(), &origin);
+            }
             state
                 .origins
                 .insert(live.stream_id().to_owned(), Arc::clone(&origin));
             Ok(origin)
         })
+    }
+
+    /// A tap of every stream that begins from now on.
+    pub(crate) fn tap_streams(&self) -> mpsc::Receiver<StreamTap> {
+        let (sender, taps) = mpsc::channel(TAPS_MAX);
+        *self.taps.lock() = Some(sender);
+        taps
+    }
+
+    fn tap(&self, grant: &ChannelGrant, stream_id: &str, origin: &SharedOrigin) {
+        let taps = self.taps.lock();
+        let Some(taps) = &*taps else { return };
+        let (sender, tap) = tap(grant, stream_id.to_owned());
+        match taps.try_send(tap) {
+            Ok(()) => origin.lock().set_tap(sender),
+            Err(error) => tracing::error!(%error, stream_id, "a stream is not recorded"),
+        }
     }
 
     /// Media of the publisher, which plays for `span`.

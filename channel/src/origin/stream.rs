@@ -14,6 +14,7 @@ use crate::limits::{ORIGIN_BYTES_MAX, SEGMENT_TARGET, SEGMENTS_BEHIND_MAX, WINDO
 use crate::origin::cutter::{Cutter, Segment};
 use crate::origin::viewers::Viewers;
 use crate::sample::{CLOCK_HZ, Sample};
+use crate::tap::{StreamFormat, TapSender};
 
 /// What a stream is made of; a takeover must bring the same.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -29,6 +30,17 @@ impl MediaFormat {
     pub(crate) fn continued_by(&self, other: &Self) -> bool {
         let size = |format: &Self| (format.picture.width, format.picture.height);
         size(self) == size(other) && self.audio == other.audio
+    }
+
+    /// The same for whoever records the stream.
+    pub(crate) fn describe(&self) -> StreamFormat {
+        StreamFormat {
+            width: self.picture.width,
+            height: self.picture.height,
+            video_codec: self.picture.codec(),
+            audio: self.audio,
+            fps: self.fps,
+        }
     }
 }
 
@@ -49,6 +61,8 @@ pub(crate) struct LiveOrigin {
     peak_bits_per_second: u64,
     measured_fps: Option<f64>,
     viewers: Viewers,
+    /// Where everything goes besides, until the stream ends.
+    tap: Option<TapSender>,
 }
 
 /// A media time whose wall time is known; program date times follow from it without drift.
@@ -73,7 +87,13 @@ impl LiveOrigin {
             peak_bits_per_second: 0,
             measured_fps: None,
             viewers: Viewers::default(),
+            tap: None,
         }
+    }
+
+    /// Passes everything that comes from now on to `tap`, too.
+    pub(crate) fn set_tap(&mut self, tap: TapSender) {
+        self.tap = Some(tap);
     }
 
     /// Another connection continues the stream, or the same one in another format.
@@ -91,12 +111,16 @@ impl LiveOrigin {
         let finished = self.cutter.break_off();
         self.keep(finished);
         self.anchor = None;
+        if let Some(tap) = &mut self.tap {
+            tap.break_off();
+        }
     }
 
     /// The stream is over.
     pub(crate) fn end(&mut self) {
         self.break_off();
         self.playlist.end();
+        self.tap = None;
     }
 
     /// Takes a sample, unless `owner` no longer publishes.
@@ -125,6 +149,9 @@ impl LiveOrigin {
 
     /// Everything that is in the stream comes through here, in order.
     fn take(&mut self, wall: WallTime, sample: &Sample) {
+        if let Some(tap) = &mut self.tap {
+            tap.sample(wall, &self.format, sample);
+        }
         match sample {
             Sample::Discontinuity => return self.break_off(),
             Sample::AdBreak(ad_break) => self.playlist.set_ad_break(ad_break.clone()),
