@@ -134,6 +134,11 @@ impl Arn {
         (region_ok && account_ok && id_ok).then(|| Self::new(region, account, kind, id))
     }
 
+    /// Whose it is.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
     /// The resource type.
     pub fn kind(&self) -> ArnKind {
         self.kind

@@ -34,9 +34,9 @@ pub struct LiveBackend {
 #[async_trait]
 impl Backend for LiveBackend {
     async fn mint_participant_token(&self, request: &TokenRequest) -> Result<String, BackendError> {
-        // The gateway fills in resource and URLs itself: they are the same for every token of a stage.
         Ok(self.gateway.mint_token(&TokenSpec {
-            stage: request.stage.clone(),
+            account: request.stage.account().to_owned(),
+            stage: StageId::new(request.stage.id()),
             participant: request.participant.clone(),
             user_id: request.user_id.clone().unwrap_or_default(),
             attributes: request.attributes.clone(),

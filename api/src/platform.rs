@@ -23,7 +23,7 @@ use crate::endpoints::ingest_endpoint;
 use crate::live_backend::{LiveBackend, StoreDirectory};
 use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
-use crate::state::{ApiState, Settings};
+use crate::state::{ApiState, Settings, events_url, whip_url};
 use crate::store::{Store, StoreError};
 use crate::{router, whip};
 
@@ -101,11 +101,7 @@ impl Platform {
             advertised: config.webrtc_advertised.map(|advertised| advertised.ip),
             journal_dir: folder.join(JOURNAL_FOLDER),
             token_key_file: folder.join(TOKEN_KEY_FILE),
-            issuer: TokenIssuer {
-                region: REGION.to_owned(),
-                account: ACCOUNT.to_owned(),
-                whip_url: format!("{}/whip", surroundings.public_url),
-            },
+            issuer: token_issuer(&surroundings),
             process_start: clock.started(),
         })
         .await?;
@@ -175,6 +171,7 @@ impl Platform {
     /// The AWS API, WHIP and playback; `page` is asked first.
     pub fn router(&self, page: Router) -> Router {
         let whip = whip::WhipState {
+            region: self.api.settings.region.clone(),
             gateway: self.gateway.clone(),
             store: self.api.store.clone(),
             clock: self.clock,
@@ -204,6 +201,15 @@ fn settings(config: &Config, surroundings: &Surroundings, rtmp: SocketAddr) -> S
         access_keys: access_keys.collect(),
         public_url: surroundings.public_url.to_string(),
         ingest_endpoint: ingest_endpoint(rtmp, &surroundings.public_url),
+    }
+}
+
+fn token_issuer(surroundings: &Surroundings) -> TokenIssuer {
+    let public_url = surroundings.public_url.to_string();
+    TokenIssuer {
+        region: REGION.to_owned(),
+        whip_url: whip_url(&public_url),
+        events_url: events_url(&public_url),
     }
 }
 

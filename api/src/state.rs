@@ -57,17 +57,27 @@ pub struct Context<'a> {
     pub now: WallTime,
 }
 
+/// Where clients publish and subscribe: the `whip` endpoint of stages.
+pub fn whip_url(public_url: &str) -> String {
+    format!("{public_url}/whip")
+}
+
+/// The `events` endpoint of stages, a WebSocket.
+pub fn events_url(public_url: &str) -> String {
+    // http becomes ws, https becomes wss.
+    let rest = public_url.strip_prefix("http");
+    rest.map_or_else(
+        || format!("{public_url}/events"),
+        |rest| format!("ws{rest}/events"),
+    )
+}
+
 impl Settings {
     /// Where clients of a stage connect.
     pub fn stage_endpoints(&self) -> StageEndpoints {
-        let public = &self.public_url;
-        // http becomes ws, https becomes wss.
-        let events = public
-            .strip_prefix("http")
-            .map_or_else(|| public.clone(), |rest| format!("ws{rest}"));
         StageEndpoints {
-            events: format!("{events}/events"),
-            whip: format!("{public}/whip"),
+            events: events_url(&self.public_url),
+            whip: whip_url(&self.public_url),
             rtmp: format!("rtmp://{}/app/", self.ingest_endpoint),
             rtmps: format!("rtmps://{}:443/app/", self.ingest_host()),
         }

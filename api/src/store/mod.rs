@@ -26,6 +26,7 @@ pub use crate::store::composition::{
 };
 pub use crate::store::error::StoreError;
 pub use crate::store::resources::{Deletion, NewResource, Record, Resource};
+pub use crate::store::tokens::KnownToken;
 
 /// SQLite has one writer; readers beyond this only wait for the disk.
 const CONNECTIONS_MAX: u32 = 8;

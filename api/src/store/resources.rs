@@ -14,6 +14,7 @@ use crate::dto::encoder_configuration::EncoderConfigurationRecord;
 use crate::dto::failover_slate_configuration::FailoverSlateConfigurationRecord;
 use crate::dto::playback_key_pair::PlaybackKeyPairRecord;
 use crate::dto::playback_restriction_policy::PlaybackRestrictionPolicyRecord;
+use crate::dto::public_key::PublicKeyRecord;
 use crate::dto::recording_configuration::RecordingConfigurationRecord;
 use crate::dto::stage::StageRecord;
 use crate::dto::storage_configuration::StorageConfigurationRecord;
@@ -66,6 +67,7 @@ record!(
     storage_configurations,
     "storage configurations"
 );
+record!(PublicKeyRecord, PublicKey, public_keys, "public keys");
 record!(ChannelRecord, Channel, channels, "channels");
 
 record!(
