@@ -3,6 +3,7 @@
 //! [`router::router`] answers both IVS services on one port. It knows the [`store`] and, for everything that happens
 //! outside it, one trait: [`backend::Backend`].
 
+pub mod access;
 pub mod arn;
 pub mod backend;
 pub mod cli;
@@ -40,6 +41,7 @@ pub mod sigv4;
 pub mod state;
 pub mod store;
 pub mod telemetry;
+pub mod throttle;
 pub mod validate;
 pub mod wall_clock;
 pub mod whip;

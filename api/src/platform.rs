@@ -17,7 +17,7 @@ use stage_gateway::{Gateway, GatewayConfig};
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::composition::{Compositions, Services, ended_by_kill};
-use crate::config::{ACCOUNT, BaseUrl, Config, REGION};
+use crate::config::{ACCOUNT, BaseUrl, Config, LimitsProfile, REGION};
 use crate::data_dir::DataDir;
 use crate::endpoints::ingest_endpoint;
 use crate::live_backend::{LiveBackend, StoreDirectory};
@@ -147,6 +147,7 @@ impl Platform {
             store,
             backend: Arc::clone(&backend) as Arc<dyn Backend>,
             clock: wall_clock,
+            throttle: (config.limits_profile == LimitsProfile::Aws).then(Arc::default),
         };
         Ok(Self {
             api,
@@ -195,6 +196,8 @@ fn settings(config: &Config, surroundings: &Surroundings, rtmp: SocketAddr) -> S
         id: credential.access_key_id.clone(),
         secret: credential.secret_access_key.expose().to_owned(),
         account: credential.account.clone(),
+        session_token: credential.session_token.clone(),
+        policy: Arc::new(credential.policy.clone()),
     });
     Settings {
         region: REGION.to_owned(),

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use compositor_core::time::WallTime;
 use recorder::WallClock;
 
+use crate::access;
 use crate::arn::{Arn, ArnKind};
 use crate::backend::Backend;
 use crate::dto::stage::StageEndpoints;
+use crate::error::ApiError;
 use crate::ids;
 use crate::sigv4::{AccessKey, Principal};
 use crate::store::Store;
+use crate::throttle::Throttle;
 
 /// The control plane's fixed facts; known once every listener is bound.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct ApiState {
     pub backend: Arc<dyn Backend>,
     /// The time.
     pub clock: WallClock,
+    /// Request rates, when they are limited.
+    pub throttle: Option<Arc<Throttle>>,
 }
 
 impl std::fmt::Debug for ApiState {
@@ -83,6 +88,11 @@ impl Settings {
         }
     }
 
+    /// Whether nobody can read or change requests on their way.
+    pub fn is_confidential(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
     /// Where a channel's live HLS is.
     pub fn playback_url(&self, account: &str, channel_id: &str) -> String {
         let Self {
@@ -101,6 +111,16 @@ impl Settings {
 }
 
 impl<'a> Context<'a> {
+    /// Refuses a request that comes too fast, or that the caller may not make.
+    pub fn admit(&self, operation: &str, resources: &[&str]) -> Result<(), ApiError> {
+        let account = self.account();
+        if let Some(throttle) = &self.state.throttle {
+            throttle.admit(self.now, account, operation, resources.first().copied())?;
+        }
+        let region = &self.state.settings.region;
+        access::authorize(region, self.principal, operation, resources)
+    }
+
     /// The account that asks.
     pub fn account(&self) -> &'a str {
         &self.principal.account
