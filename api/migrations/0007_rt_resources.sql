@@ -22,7 +22,8 @@ CREATE TABLE revoked_connection_token (
 
 -- Replications that were asked for; `left_at` since the participant stopped publishing in the source.
 CREATE TABLE participant_replica (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    -- From the counter "replica".
+    seq BIGINT NOT NULL PRIMARY KEY,
     account TEXT NOT NULL,
     source_stage_arn TEXT NOT NULL,
     participant TEXT NOT NULL,

@@ -134,7 +134,12 @@ impl Arn {
         (region_ok && account_ok && id_ok).then(|| Self::new(region, account, kind, id))
     }
 
-    /// Whose it is.
+    /// The region.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The account that has it.
     pub fn account(&self) -> &str {
         &self.account
     }

@@ -17,6 +17,7 @@ pub mod dto;
 pub mod embedded_s3;
 pub mod endpoints;
 pub mod error;
+pub mod event;
 pub mod http_server;
 pub mod ids;
 pub mod input;

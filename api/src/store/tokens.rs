@@ -30,7 +30,7 @@ impl Store {
         .bind(expires_at.0)
         .execute(&mut *tx)
         .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Refuses the participant's token from now on. Answers false when the stage does not know it, or it expired.
@@ -40,14 +40,16 @@ impl Store {
         stage: &Arn,
         participant: &ParticipantId,
     ) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
         let done = sqlx::query(
             "UPDATE participant_token SET revoked = 1 WHERE stage_arn = $1 AND participant = $2 AND expires_at >= $3",
         )
         .bind(stage.to_string())
         .bind(participant.as_str())
         .bind(now.0)
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 
