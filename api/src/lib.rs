@@ -3,7 +3,6 @@
 //! [`router::router`] answers both IVS services on one port. It knows the [`store`] and, for everything that happens
 //! outside it, one trait: [`backend::Backend`].
 
-pub mod access;
 pub mod arn;
 pub mod backend;
 pub mod cli;
@@ -17,7 +16,6 @@ pub mod dto;
 pub mod embedded_s3;
 pub mod endpoints;
 pub mod error;
-pub mod event;
 pub mod http_server;
 pub mod ids;
 pub mod input;
@@ -39,10 +37,10 @@ pub mod serve;
 pub mod session_api;
 pub mod shutdown;
 pub mod sigv4;
+pub mod slate;
 pub mod state;
 pub mod store;
 pub mod telemetry;
-pub mod throttle;
 pub mod validate;
 pub mod wall_clock;
 pub mod whip;

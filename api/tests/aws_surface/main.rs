@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod access;
 mod channels;
 mod composition_life;
 mod compositions;
