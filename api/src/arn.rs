@@ -134,6 +134,16 @@ impl Arn {
         (region_ok && account_ok && id_ok).then(|| Self::new(region, account, kind, id))
     }
 
+    /// The region.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// The account that has it.
+    pub fn account(&self) -> &str {
+        &self.account
+    }
+
     /// The resource type.
     pub fn kind(&self) -> ArnKind {
         self.kind

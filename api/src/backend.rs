@@ -11,12 +11,14 @@ use compositor_core::layout::LayoutSpec;
 use compositor_core::time::{FrameRate, WallTime};
 use serde::{Deserialize, Serialize};
 
+use crate::arn::Arn;
+
 /// What operations call. Implemented over the gateway, the channels and the composition driver.
 ///
 /// Methods answer fast: they hand work over, they do not wait for media.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// Signs a participant token. The claims are all given; nothing is stored here.
+    /// Signs a participant token; nothing is stored here.
     async fn mint_participant_token(&self, request: &TokenRequest) -> Result<String, BackendError>;
 
     /// Ends the participant's connections, if it has any, and refuses its token from now on. The store has the
@@ -92,10 +94,8 @@ impl BackendError {
 /// The claims of a participant token.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TokenRequest {
-    /// `topic`.
-    pub stage: StageId,
-    /// `resource`.
-    pub stage_arn: String,
+    /// `resource`, and `topic` its last part.
+    pub stage: Arn,
     /// `jti`.
     pub participant: ParticipantId,
     /// `user_id`, when given.
@@ -110,10 +110,6 @@ pub struct TokenRequest {
     pub issued_at: WallTime,
     /// `exp`.
     pub expires_at: WallTime,
-    /// `whip_url`.
-    pub whip_url: String,
-    /// `events_url`.
-    pub events_url: String,
 }
 
 /// A composition with every ARN resolved and every default filled in. Also what the store keeps of it, so that an

@@ -1,6 +1,7 @@
 //! What an operation answers when it fails; the only place that knows status codes and `x-amzn-ErrorType`.
 
 use std::error::Error;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -14,6 +15,7 @@ pub struct ApiError {
     message: String,
     #[source]
     source: Option<Box<dyn Error + Send + Sync>>,
+    retry_after: Option<u64>,
 }
 
 /// The exceptions of both models, and those that every AWS endpoint may answer.
@@ -31,6 +33,8 @@ pub enum ErrorKind {
     Conflict,
     /// A limit of the account is reached.
     ServiceQuotaExceeded,
+    /// Requests come too fast.
+    Throttling,
     /// Something inside failed; the cause is logged, not shown.
     InternalServer,
     /// The stream cannot be reached now.
@@ -61,6 +65,7 @@ impl ErrorKind {
             Self::ChannelNotBroadcasting => "ChannelNotBroadcasting",
             Self::Conflict => "ConflictException",
             Self::ServiceQuotaExceeded => "ServiceQuotaExceededException",
+            Self::Throttling => "ThrottlingException",
             Self::InternalServer => "InternalServerException",
             Self::StreamUnavailable => "StreamUnavailable",
             Self::NotImplemented => "NotImplementedException",
@@ -88,6 +93,7 @@ impl ErrorKind {
             }
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::Throttling => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalServer => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::StreamUnavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -102,6 +108,18 @@ impl ApiError {
             kind,
             message: message.into(),
             source: None,
+            retry_after: None,
+        }
+    }
+
+    /// A rate is exceeded; the caller may come again after `wait`, which is rounded up to seconds.
+    pub fn throttled(operation: &str, per_second: u32, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait.as_secs_f64().ceil() as u64),
+            ..Self::new(
+                ErrorKind::Throttling,
+                format!("{operation}: rate exceeded, at most {per_second} per second allowed"),
+            )
         }
     }
 
@@ -146,12 +164,18 @@ impl ApiError {
             kind,
             message: message.into(),
             source: Some(source.into()),
+            retry_after: None,
         }
     }
 
     /// Which exception it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
+    }
+
+    /// The seconds after which the caller may come again.
+    pub fn retry_after(&self) -> Option<u64> {
+        self.retry_after
     }
 
     /// What the caller sees.

@@ -31,7 +31,19 @@ pub fn srt_passphrase() -> String {
 
 /// A request identifier in UUID form.
 pub fn request_id() -> String {
-    let bytes: [u8; 16] = rand::rng().random();
+    uuid()
+}
+
+/// The `id` of an event.
+pub fn event_id() -> String {
+    uuid()
+}
+
+/// A random UUID, version 4.
+fn uuid() -> String {
+    let mut bytes: [u8; 16] = rand::rng().random();
+    bytes[6] = bytes[6] & 0x0f | 0x40;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
     let hex = hex::encode(bytes);
     let parts = [
         &hex[..8],

@@ -22,6 +22,11 @@ impl Input {
         Ok(Self { operation, body })
     }
 
+    /// The resources that it names.
+    pub fn resources(&self) -> Vec<&str> {
+        self.operation.resources(&self.body)
+    }
+
     /// The operation's name.
     pub fn operation(&self) -> &'static str {
         self.operation.name()

@@ -3,6 +3,7 @@
 //! [`router::router`] answers both IVS services on one port. It knows the [`store`] and, for everything that happens
 //! outside it, one trait: [`backend::Backend`].
 
+pub mod access;
 pub mod arn;
 pub mod backend;
 pub mod cli;
@@ -16,6 +17,7 @@ pub mod dto;
 pub mod embedded_s3;
 pub mod endpoints;
 pub mod error;
+pub mod event;
 pub mod http_server;
 pub mod ids;
 pub mod input;
@@ -37,10 +39,10 @@ pub mod serve;
 pub mod session_api;
 pub mod shutdown;
 pub mod sigv4;
-pub mod slate;
 pub mod state;
 pub mod store;
 pub mod telemetry;
+pub mod throttle;
 pub mod validate;
 pub mod wall_clock;
 pub mod whip;

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use channel::{
-    ChannelGrant, ChannelType, Channels, Directory, DirectoryError, IngestLimits, IngestTerms,
-};
+use channel::{ChannelGrant, ChannelType, Channels, Directory, DirectoryError};
 use compositor_core::access_unit::MediaKind;
 use compositor_core::id::{ChannelId, CompositionId, ParticipantId, SessionId, StageId};
 use compositor_core::roster::{Publisher, Track};
@@ -17,10 +15,8 @@ use crate::backend::{
     Backend, BackendError, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
 };
 use crate::composition::Compositions;
-use crate::dto;
-use crate::dto::channel::ChannelRecord;
 use crate::session_api::{PageBackend, PublishingParticipant};
-use crate::store::{Resource, Store};
+use crate::store::Store;
 
 /// What `proscenium serve` runs.
 #[derive(Debug)]
@@ -38,9 +34,9 @@ pub struct LiveBackend {
 #[async_trait]
 impl Backend for LiveBackend {
     async fn mint_participant_token(&self, request: &TokenRequest) -> Result<String, BackendError> {
-        // The gateway fills in resource and URLs itself: they are the same for every token of a stage.
         Ok(self.gateway.mint_token(&TokenSpec {
-            stage: request.stage.clone(),
+            account: request.stage.account().to_owned(),
+            stage: StageId::new(request.stage.id()),
             participant: request.participant.clone(),
             user_id: request.user_id.clone().unwrap_or_default(),
             attributes: request.attributes.clone(),
@@ -172,38 +168,11 @@ impl Directory for StoreDirectory {
         let found = self.0.channel_of_stream_key(stream_key).await;
         let channel = found.map_err(|error| DirectoryError(Box::new(error)))?;
         Ok(channel.map(|channel| ChannelGrant {
-            ingest: self.ingest_terms(&channel),
             channel: ChannelId::new(channel.arn.id()),
             arn: channel.arn.to_string(),
             name: channel.record.name,
             insecure_ingest: channel.record.insecure_ingest,
             channel_type: ChannelType::Standard,
         }))
-    }
-}
-
-impl StoreDirectory {
-    fn ingest_terms(&self, channel: &Resource<ChannelRecord>) -> IngestTerms {
-        let quotas = self.0.quotas();
-        let is_basic = channel.record.channel_type == dto::channel::ChannelType::Basic;
-        let bitrates = if is_basic {
-            [
-                quotas.ingest_bitrate_basic_480p,
-                quotas.ingest_bitrate_basic,
-            ]
-        } else {
-            [quotas.ingest_bitrate; 2]
-        };
-        let [bitrate_up_to_480p, bitrate] = bitrates.map(u64::from);
-        IngestTerms {
-            broadcasts_max: quotas.concurrent_streams,
-            limits: IngestLimits {
-                bitrate_up_to_480p,
-                bitrate,
-                edge_pixels: quotas.ingest_pixels_per_edge,
-                total_pixels: quotas.ingest_total_pixels,
-            },
-            ..IngestTerms::default()
-        }
     }
 }

@@ -17,14 +17,13 @@ use stage_gateway::{Gateway, GatewayConfig};
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::composition::{Compositions, Services, ended_by_kill};
-use crate::config::{ACCOUNT, BaseUrl, Config, REGION};
+use crate::config::{ACCOUNT, BaseUrl, Config, LimitsProfile, REGION};
 use crate::data_dir::DataDir;
 use crate::endpoints::ingest_endpoint;
 use crate::live_backend::{LiveBackend, StoreDirectory};
 use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
-use crate::slate::SlateEncoder;
-use crate::state::{ApiState, Settings};
+use crate::state::{ApiState, Settings, events_url, whip_url};
 use crate::store::{Store, StoreError};
 use crate::{router, whip};
 
@@ -102,11 +101,7 @@ impl Platform {
             advertised: config.webrtc_advertised.map(|advertised| advertised.ip),
             journal_dir: folder.join(JOURNAL_FOLDER),
             token_key_file: folder.join(TOKEN_KEY_FILE),
-            issuer: TokenIssuer {
-                region: REGION.to_owned(),
-                account: ACCOUNT.to_owned(),
-                whip_url: format!("{}/whip", surroundings.public_url),
-            },
+            issuer: token_issuer(&surroundings),
             process_start: clock.started(),
         })
         .await?;
@@ -117,15 +112,14 @@ impl Platform {
             public_url: surroundings.public_url.to_string(),
         };
         let directory = Arc::new(StoreDirectory(store.clone()));
-        let worker = worker_program(data_dir).map_err(PlatformError::Executable)?;
-        let slates = Arc::new(SlateEncoder::new(worker.clone()));
-        let (channels, mut channel_events) = Channels::start(channels, directory, slates).await?;
+        let (channels, mut channel_events) = Channels::start(channels, directory).await?;
         let channels = Arc::new(channels);
         tokio::spawn(async move {
-            while let Some(report) = channel_events.recv().await {
-                tracing::info!(?report, "stream");
+            while let Some(event) = channel_events.recv().await {
+                tracing::info!(channel = %event.channel, stream_id = event.stream_id, event = ?event.event, "stream");
             }
         });
+        let worker = worker_program(data_dir).map_err(PlatformError::Executable)?;
         tokio::spawn(warm_up(worker.clone()));
         let wall_clock = WallClock::new(move || clock.wall());
         let spool_root = folder.join(SPOOL_FOLDER);
@@ -153,6 +147,7 @@ impl Platform {
             store,
             backend: Arc::clone(&backend) as Arc<dyn Backend>,
             clock: wall_clock,
+            throttle: (config.limits_profile == LimitsProfile::Aws).then(Arc::default),
         };
         Ok(Self {
             api,
@@ -177,6 +172,7 @@ impl Platform {
     /// The AWS API, WHIP and playback; `page` is asked first.
     pub fn router(&self, page: Router) -> Router {
         let whip = whip::WhipState {
+            region: self.api.settings.region.clone(),
             gateway: self.gateway.clone(),
             store: self.api.store.clone(),
             clock: self.clock,
@@ -200,12 +196,23 @@ fn settings(config: &Config, surroundings: &Surroundings, rtmp: SocketAddr) -> S
         id: credential.access_key_id.clone(),
         secret: credential.secret_access_key.expose().to_owned(),
         account: credential.account.clone(),
+        session_token: credential.session_token.clone(),
+        policy: Arc::new(credential.policy.clone()),
     });
     Settings {
         region: REGION.to_owned(),
         access_keys: access_keys.collect(),
         public_url: surroundings.public_url.to_string(),
         ingest_endpoint: ingest_endpoint(rtmp, &surroundings.public_url),
+    }
+}
+
+fn token_issuer(surroundings: &Surroundings) -> TokenIssuer {
+    let public_url = surroundings.public_url.to_string();
+    TokenIssuer {
+        region: REGION.to_owned(),
+        whip_url: whip_url(&public_url),
+        events_url: events_url(&public_url),
     }
 }
 

@@ -96,6 +96,9 @@ fn error_response(error: &ApiError) -> Response {
         "x-amzn-errortype",
         error.kind().name(),
     );
+    if let Some(seconds) = error.retry_after() {
+        insert(response.headers_mut(), "retry-after", &seconds.to_string());
+    }
     response
 }
 

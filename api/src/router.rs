@@ -77,6 +77,7 @@ async fn authenticated(state: &ApiState, parts: &Parts, body: Body) -> Result<Re
     let verifier = Verifier {
         region: &state.settings.region,
         keys: &state.settings.access_keys,
+        unsigned_payload: state.settings.is_confidential(),
     };
     let headers = with_host(parts);
     let signed = SignedParts {
@@ -143,6 +144,7 @@ async fn run(
         }
         Target::Operation(operation) => {
             let input = Input::parse(operation, body)?;
+            cx.admit(input.operation(), &input.resources())?;
             Box::pin(operate(cx, &input)).await
         }
     }

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::access::Policy;
 use crate::clock::Clock;
 use crate::config::{ACCOUNT, Config, S3Config};
 use crate::data_dir::{DataDir, DataDirError};
@@ -138,7 +139,9 @@ fn page_router(
     page.merge(session_api::router(SessionApi {
         state: platform.api.clone(),
         principal: Principal {
+            access_key: "of the page".to_owned(),
             account: ACCOUNT.to_owned(),
+            policy: Arc::new(Policy::everything()),
         },
         backend: Arc::clone(&platform.page),
         guard,

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use compositor_core::time::WallTime;
 use recorder::WallClock;
 
+use crate::access;
 use crate::arn::{Arn, ArnKind};
 use crate::backend::Backend;
 use crate::dto::stage::StageEndpoints;
+use crate::error::ApiError;
 use crate::ids;
 use crate::sigv4::{AccessKey, Principal};
 use crate::store::Store;
+use crate::throttle::Throttle;
 
 /// The control plane's fixed facts; known once every listener is bound.
 #[derive(Clone, Debug)]
@@ -36,6 +39,8 @@ pub struct ApiState {
     pub backend: Arc<dyn Backend>,
     /// The time.
     pub clock: WallClock,
+    /// Request rates, when they are limited.
+    pub throttle: Option<Arc<Throttle>>,
 }
 
 impl std::fmt::Debug for ApiState {
@@ -57,20 +62,35 @@ pub struct Context<'a> {
     pub now: WallTime,
 }
 
+/// Where clients publish and subscribe: the `whip` endpoint of stages.
+pub fn whip_url(public_url: &str) -> String {
+    format!("{public_url}/whip")
+}
+
+/// The `events` endpoint of stages, a WebSocket.
+pub fn events_url(public_url: &str) -> String {
+    // http becomes ws, https becomes wss.
+    let rest = public_url.strip_prefix("http");
+    rest.map_or_else(
+        || format!("{public_url}/events"),
+        |rest| format!("ws{rest}/events"),
+    )
+}
+
 impl Settings {
     /// Where clients of a stage connect.
     pub fn stage_endpoints(&self) -> StageEndpoints {
-        let public = &self.public_url;
-        // http becomes ws, https becomes wss.
-        let events = public
-            .strip_prefix("http")
-            .map_or_else(|| public.clone(), |rest| format!("ws{rest}"));
         StageEndpoints {
-            events: format!("{events}/events"),
-            whip: format!("{public}/whip"),
+            events: events_url(&self.public_url),
+            whip: whip_url(&self.public_url),
             rtmp: format!("rtmp://{}/app/", self.ingest_endpoint),
             rtmps: format!("rtmps://{}:443/app/", self.ingest_host()),
         }
+    }
+
+    /// Whether nobody can read or change requests on their way.
+    pub fn is_confidential(&self) -> bool {
+        self.public_url.starts_with("https://")
     }
 
     /// Where a channel's live HLS is.
@@ -91,6 +111,16 @@ impl Settings {
 }
 
 impl<'a> Context<'a> {
+    /// Refuses a request that comes too fast, or that the caller may not make.
+    pub fn admit(&self, operation: &str, resources: &[&str]) -> Result<(), ApiError> {
+        let account = self.account();
+        if let Some(throttle) = &self.state.throttle {
+            throttle.admit(self.now, account, operation, resources.first().copied())?;
+        }
+        let region = &self.state.settings.region;
+        access::authorize(region, self.principal, operation, resources)
+    }
+
     /// The account that asks.
     pub fn account(&self) -> &'a str {
         &self.principal.account

@@ -13,6 +13,11 @@ pub fn iso8601(time: WallTime) -> String {
         .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
 }
 
+/// The same in whole seconds, as envelopes of events have it.
+pub fn iso8601_seconds(time: WallTime) -> String {
+    iso8601(WallTime(time.0 - time.0.rem_euclid(1_000_000)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -22,5 +27,7 @@ mod tests {
         let at = |micros| iso8601(WallTime(micros));
         assert_eq!(at(1_698_819_937_000_000), "2023-11-01T06:25:37Z");
         assert_eq!(at(1_698_819_937_120_999), "2023-11-01T06:25:37.12Z");
+        let seconds = iso8601_seconds(WallTime(1_698_819_937_999_999));
+        assert_eq!(seconds, "2023-11-01T06:25:37Z");
     }
 }

@@ -31,7 +31,9 @@ impl World {
         let key = ApiCredential {
             access_key_id: "KEY".to_owned(),
             secret_access_key: Secret::new("secret-secret"),
+            session_token: None,
             account: "123456789012".to_owned(),
+            policy: api::access::Policy::everything(),
         };
         let listen = "127.0.0.1:0".parse().unwrap();
         let s3 = EmbeddedS3::bind(folder.path(), listen, public_read, &[key])

@@ -52,7 +52,6 @@ mod codec;
 pub mod composer;
 pub mod plugins;
 mod raster;
-pub mod slate;
 pub mod source;
 pub mod supervisor;
 pub mod wire;

@@ -65,8 +65,16 @@ pub enum TokenError {
         /// The `exp` claim.
         expired_at_s: i64,
     },
-    /// It belongs to a stage of another account or region, or its claims contradict each other.
-    #[error("the participant token is for {resource}, which is not a stage of this server")]
+    /// It names an imported key that is not there, or no more.
+    #[error("the participant token is signed with {key_id}, which is not an imported public key")]
+    UnknownKey {
+        /// The `kid` of its header.
+        key_id: String,
+    },
+    /// It belongs to a stage of another region or of another account than its key, or its claims contradict each other.
+    #[error(
+        "the participant token is for {resource}, which is not a stage that its key may sign for"
+    )]
     ForeignStage {
         /// The `resource` claim.
         resource: String,

@@ -16,13 +16,13 @@
 //!     token_key_file: "data/token.pem".into(),
 //!     issuer: TokenIssuer {
 //!         region: "us-east-1".into(),
-//!         account: "123456789012".into(),
 //!         whip_url: "http://127.0.0.1:8080/whip".into(),
+//!         events_url: "ws://127.0.0.1:8080/events".into(),
 //!     },
 //!     process_start: Instant::now(),
 //! })
 //! .await?;
-//! let grant = gateway.verify_token(now, token)?;
+//! let grant = gateway.verify_token(now, token, None)?;
 //! let answer = gateway.publish(&grant, offer).await?;
 //! let media = gateway.stage_journal(&grant.stage).await?;
 //! let mut records = media.attach(&CompositionId::new("c"), None).await?;

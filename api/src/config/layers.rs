@@ -62,8 +62,9 @@ pub(super) const S3_SECRET_ACCESS_KEY: Key = Key {
     secret: true,
     ..key("s3.secret_access_key", "PROSCENIUM_S3_SECRET_ACCESS_KEY")
 };
+pub(super) const LIMITS_PROFILE: Key = key("limits.profile", "PROSCENIUM_LIMITS_PROFILE");
 
-const KEYS: [&Key; 18] = [
+const KEYS: [&Key; 19] = [
     &HTTP,
     &RTMP,
     &S3,
@@ -82,6 +83,7 @@ const KEYS: [&Key; 18] = [
     &S3_CREDENTIALS,
     &S3_ACCESS_KEY_ID,
     &S3_SECRET_ACCESS_KEY,
+    &LIMITS_PROFILE,
 ];
 
 /// Names the configuration file; the only variable that is no setting.

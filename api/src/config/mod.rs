@@ -1,6 +1,7 @@
 //! Configuration: flags over environment over file over defaults, parsed into types that cannot be wrong. Unknown keys
 //! and unusable values refuse to start, all of them listed at once.
 
+mod credentials;
 mod layers;
 mod problem;
 mod quotas;
@@ -12,6 +13,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::access::Policy;
 use crate::quotas::Quotas;
 pub use problem::{ConfigProblems, Problem};
 pub use secret::Secret;
@@ -45,6 +47,8 @@ pub struct Config {
     pub s3: S3Config,
     /// Every key that may call the API and the embedded S3, the development key included when it is enabled.
     pub credentials: Vec<ApiCredential>,
+    /// Which request rates are enforced.
+    pub limits_profile: LimitsProfile,
     /// Opens the page's session API when HTTP listens elsewhere than on loopback.
     pub admin_password: Option<Secret>,
     /// How many of what an account may have.
@@ -101,8 +105,21 @@ pub struct ApiCredential {
     pub access_key_id: String,
     /// Its secret.
     pub secret_access_key: Secret,
+    /// What requests signed with a temporary key must carry.
+    pub session_token: Option<Secret>,
     /// The account that it acts for, 12 digits.
     pub account: String,
+    /// What it may do; everything in its account unless `allow` says less.
+    pub policy: Policy,
+}
+
+/// Which request rates are enforced.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LimitsProfile {
+    /// None.
+    Off,
+    /// Those that AWS documents.
+    Aws,
 }
 
 /// The flags of `proscenium serve`, unparsed: a wrong one is reported together with all other problems.

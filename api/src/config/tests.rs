@@ -323,3 +323,42 @@ fn quotas_are_the_documented_ones_unless_the_file_says_otherwise() {
     );
     file_refused("[limits]\nother = 3\n", &["limits.other: unknown key"]);
 }
+
+#[test]
+fn a_credential_may_be_temporary_and_may_allow_less() {
+    let config = from_file(
+        r#"
+        limits.profile = "aws"
+        [[credentials]]
+        access_key_id = "ASIAEXAMPLE"
+        secret_access_key = "secret-secret"
+        session_token = "token-token"
+        account = "111122223333"
+        allow = [{ actions = ["ivs:Get*"], resources = ["arn:aws:ivs:*:*:stage/*"] }]
+        "#,
+    )
+    .unwrap();
+    assert_eq!(config.limits_profile, super::LimitsProfile::Aws);
+    let key = &config.credentials[0];
+    assert!(key.session_token.as_ref().unwrap().matches("token-token"));
+    let stage = "arn:aws:ivs:us-east-1:111122223333:stage/a";
+    assert!(key.policy.allows("ivs:GetStage", stage));
+    assert!(!key.policy.allows("ivs:DeleteStage", stage));
+}
+
+#[test]
+fn a_policy_that_cannot_be_meant_refuses_to_start() {
+    for allow in [
+        "5",
+        "[{ actions = [\"ivs:*\"] }]",
+        "[{ actions = [], resources = [\"*\"] }]",
+    ] {
+        let file = format!(
+            "[[credentials]]\naccess_key_id = \"KEYKEYKEY\"\nsecret_access_key = \"secret-secret\"\nallow = {allow}"
+        );
+        let problems = from_file(&file).expect_err(allow);
+        let problem = problems.problems()[0].to_string();
+        assert!(problem.contains("credentials[0].allow"), "{problem}");
+        assert!(problem.contains("must be a list of tables"), "{problem}");
+    }
+}

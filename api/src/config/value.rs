@@ -7,10 +7,17 @@ use std::path::PathBuf;
 use http::Uri;
 use toml::Value;
 
+use super::LimitsProfile;
 use super::secret::Secret;
+use crate::access::{Pattern, Policy, Statement};
 
 /// Shortest admin password accepted.
 const ADMIN_PASSWORD_CHARS_MIN: usize = 8;
+
+/// Statements of one key.
+const STATEMENTS_MAX: usize = 50;
+/// Patterns of one statement.
+const PATTERNS_MAX: usize = 50;
 
 /// An `http` or `https` base URL without trailing slash, query or fragment.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -215,6 +222,48 @@ pub(super) fn secret_access_key(value: &Value) -> Result<Secret, String> {
         return Err("must be 8 to 256 visible ASCII characters".to_owned());
     }
     Ok(Secret::new(text))
+}
+
+pub(super) fn session_token(value: &Value) -> Result<Secret, String> {
+    let text = text(value)?;
+    if !(8..=2048).contains(&text.len()) || !text.chars().all(|c| c.is_ascii_graphic()) {
+        return Err("must be 8 to 2048 visible ASCII characters".to_owned());
+    }
+    Ok(Secret::new(text))
+}
+
+pub(super) fn limits_profile(value: &Value) -> Result<LimitsProfile, String> {
+    match text(value)? {
+        "off" => Ok(LimitsProfile::Off),
+        "aws" => Ok(LimitsProfile::Aws),
+        _ => Err("must be off or aws".to_owned()),
+    }
+}
+
+pub(super) fn policy(value: &Value) -> Result<Policy, String> {
+    const RULE: &str = "must be a list of tables like { actions = [\"ivs:Get*\"], resources = [\"arn:aws:ivs:*:*:stage/*\"] }";
+    let tables = value
+        .as_array()
+        .filter(|tables| tables.len() <= STATEMENTS_MAX)
+        .ok_or_else(|| format!("{RULE}, at most {STATEMENTS_MAX}"))?;
+    let statements = tables.iter().map(|table| {
+        let table = table.as_table().filter(|table| table.len() == 2);
+        let patterns = |key: &str| {
+            let texts = table?.get(key)?.as_array()?;
+            let texts = texts.iter().map(|text| text.as_str().map(Pattern::new));
+            texts
+                .collect::<Option<Vec<_>>>()
+                .filter(|patterns| (1..=PATTERNS_MAX).contains(&patterns.len()))
+        };
+        Some(Statement {
+            actions: patterns("actions")?,
+            resources: patterns("resources")?,
+        })
+    });
+    let statements = statements.collect::<Option<_>>();
+    statements
+        .map(|statements| Policy { statements })
+        .ok_or_else(|| format!("{RULE}, with 1 to {PATTERNS_MAX} patterns each"))
 }
 
 pub(super) fn account(value: &Value) -> Result<String, String> {

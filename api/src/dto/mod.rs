@@ -9,6 +9,7 @@ pub mod failover_slate_configuration;
 pub mod layout;
 pub mod playback_key_pair;
 pub mod playback_restriction_policy;
+pub mod public_key;
 pub mod recording_configuration;
 pub mod stage;
 pub mod storage_configuration;
@@ -32,6 +33,17 @@ pub struct Shown<T> {
     /// What the store keeps.
     #[serde(flatten)]
     pub record: T,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// An entry of a list that says no more.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Its name in the API.
+    pub arn: Arn,
+    /// May be empty.
+    pub name: String,
     /// Its tags.
     pub tags: Tags,
 }

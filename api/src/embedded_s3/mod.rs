@@ -21,6 +21,7 @@ use s3s::auth::SimpleAuth;
 use s3s::service::{S3Service, S3ServiceBuilder};
 use tokio::net::TcpListener;
 
+use crate::access::Policy;
 use crate::config::{ACCOUNT, ApiCredential, Secret};
 use crate::endpoints::reachable;
 use crate::http_server;
@@ -87,7 +88,9 @@ impl EmbeddedS3 {
             })?;
         let internal = internal_credential();
         let mut auth = SimpleAuth::new();
-        for credential in credentials.iter().chain([&internal]) {
+        // A key that may do less than everything has no business with S3, unless it is allowed to.
+        let may_s3 = |key: &&ApiCredential| key.policy.allows("s3:*", "*");
+        for credential in credentials.iter().filter(may_s3).chain([&internal]) {
             let secret = credential.secret_access_key.expose().to_owned();
             auth.register(credential.access_key_id.clone(), secret.into());
         }
@@ -149,6 +152,8 @@ fn internal_credential() -> ApiCredential {
     ApiCredential {
         access_key_id: INTERNAL_ACCESS_KEY_ID.to_owned(),
         secret_access_key: Secret::new(secret),
+        session_token: None,
         account: ACCOUNT.to_owned(),
+        policy: Policy::everything(),
     }
 }

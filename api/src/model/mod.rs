@@ -83,6 +83,11 @@ impl Operation {
     pub fn check(&self, body: Value) -> Result<Value, ApiError> {
         check(&MODELS.services[self.service], &self.input, "", body)
     }
+
+    /// The resources of the two services that a checked request names.
+    pub fn resources<'a>(&self, body: &'a Value) -> Vec<&'a str> {
+        MODELS.services[self.service].resources(&self.input, body)
+    }
 }
 
 /// Checks the body of TagResource for a resource of that kind.

@@ -4,9 +4,13 @@ use std::collections::HashMap;
 
 use regex::Regex;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// Patterns that cannot be meant: the type of `ResourceArn` is a single character in both models.
 const UNUSABLE_PATTERNS: [&str; 1] = ["ResourceArn"];
+
+/// What the patterns of ARNs of the two services have in common.
+const ARN_PREFIX: &str = "arn:aws:ivs:";
 
 /// A model file.
 #[derive(Deserialize)]
@@ -101,6 +105,35 @@ impl Shapes {
 
     pub(super) fn get(&self, name: &str) -> &Shape {
         &self.0[name]
+    }
+}
+
+impl Shapes {
+    /// The ARNs of the two services in a value that was checked.
+    pub(super) fn resources<'a>(&self, shape: &str, value: &'a Value) -> Vec<&'a str> {
+        match (self.get(shape), value) {
+            (Shape::Structure(members), Value::Object(object)) => {
+                let given = members.iter().filter_map(|member| {
+                    let value = object.get(&member.name)?;
+                    Some(self.resources(&member.shape, value))
+                });
+                given.flatten().collect()
+            }
+            (Shape::List { item, .. }, Value::Array(items)) => items
+                .iter()
+                .flat_map(|value| self.resources(item, value))
+                .collect(),
+            (
+                Shape::Text {
+                    pattern: Some(pattern),
+                    ..
+                },
+                Value::String(text),
+            ) if pattern.text.contains(ARN_PREFIX) && !text.is_empty() => {
+                vec![text.as_str()]
+            }
+            _ => Vec::new(),
+        }
     }
 }
 

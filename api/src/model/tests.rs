@@ -71,6 +71,25 @@ fn nulls_are_absent_and_unknown_members_stay() {
 }
 
 #[test]
+fn the_resources_of_a_request_are_its_arns() {
+    let (channel, policy) = (
+        "arn:aws:ivs:us-east-1:1:channel/a",
+        "arn:aws:ivs:us-east-1:1:playback-restriction-policy/b",
+    );
+    let update = operation("UpdateChannel").expect("known");
+    let body = json!({
+        "arn": channel,
+        "name": "c",
+        "recordingConfigurationArn": "",
+        "playbackRestrictionPolicyArn": policy,
+    });
+    assert_eq!(update.resources(&body), [channel, policy]);
+    let create = operation("CreateStage").expect("known");
+    let body = json!({"tags": {"like": channel}});
+    assert!(create.resources(&body).is_empty());
+}
+
+#[test]
 fn tags_follow_the_service_of_the_resource() {
     let body = || json!({"tags": {"a!": "b"}});
     assert!(check_tag_resource(ArnKind::Stage, body()).is_ok());

@@ -76,10 +76,8 @@ pub(super) async fn mint(
     // Claims have whole seconds; the answer says the same time.
     let issued_at = WallTime(cx.now.0 - cx.now.0.rem_euclid(MICROS_PER_SECOND));
     let expires_at = WallTime(issued_at.0 + i64::from(duration) * MICROS_PER_MINUTE);
-    let endpoints = cx.state.settings.stage_endpoints();
     let request = TokenRequest {
-        stage: StageId::new(stage.id()),
-        stage_arn: stage.to_string(),
+        stage: stage.clone(),
         participant: participant.clone(),
         user_id: user_id.clone(),
         attributes: attributes.clone().unwrap_or_default(),
@@ -87,8 +85,6 @@ pub(super) async fn mint(
         allow_subscribe: capabilities.contains(&Capability::Subscribe),
         issued_at,
         expires_at,
-        whip_url: endpoints.whip,
-        events_url: endpoints.events,
     };
     cx.store()
         .remember_token(cx.now, stage, &participant, expires_at)

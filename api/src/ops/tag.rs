@@ -42,6 +42,14 @@ impl Verb {
             _ => None,
         }
     }
+
+    fn operation(self) -> &'static str {
+        match self {
+            Self::List => "ListTagsForResource",
+            Self::Tag => "TagResource",
+            Self::Untag => "UntagResource",
+        }
+    }
 }
 
 /// Runs one of the three.
@@ -53,6 +61,7 @@ pub async fn run(
     body: &[u8],
 ) -> Result<Reply, ApiError> {
     let arn = resource_arn(encoded_arn)?;
+    cx.admit(verb.operation(), &[&arn.to_string()])?;
     match verb {
         Verb::List => list(cx, &arn).await,
         Verb::Tag => tag(cx, &arn, body).await,

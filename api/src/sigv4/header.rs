@@ -71,8 +71,8 @@ impl Authorization {
         })
     }
 
-    /// `host` and every `x-amz-*` header of the request must be signed; a session token may be left out, because
-    /// nothing is decided by it here.
+    /// `host` and every `x-amz-*` header of the request must be signed. A session token may be left out, as some
+    /// services of AWS have it added after signing; it is compared as it is.
     pub(super) fn check_signed_headers(&self, headers: &HeaderMap) -> Result<(), ApiError> {
         let signed = |name: &str| self.signed_headers.iter().any(|s| s == name);
         let forgotten = headers

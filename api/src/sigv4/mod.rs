@@ -8,6 +8,7 @@ mod canonical;
 mod header;
 
 use std::fmt;
+use std::sync::Arc;
 
 use compositor_core::time::WallTime;
 use hmac::{Hmac, Mac};
@@ -15,6 +16,8 @@ use http::{HeaderMap, Method};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::access::Policy;
+use crate::config::Secret;
 use crate::error::{ApiError, ErrorKind};
 use crate::sigv4::canonical::canonical_request;
 use crate::sigv4::header::Authorization;
@@ -22,6 +25,8 @@ use crate::wall_clock::iso8601;
 
 /// How far a request's date may be from the server's clock, either way.
 pub const CLOCK_SKEW_MAX_MICROS: i64 = 5 * 60 * 1_000_000;
+
+const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
 /// The signing name of both IVS services.
 pub const SERVICE: &str = "ivs";
@@ -35,15 +40,15 @@ pub struct AccessKey {
     pub secret: String,
     /// Whose resources it reaches.
     pub account: String,
+    /// Requests signed with a temporary key must carry this.
+    pub session_token: Option<Secret>,
+    /// What it may do.
+    pub policy: Arc<Policy>,
 }
 
 impl fmt::Debug for AccessKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            id,
-            secret: _,
-            account,
-        } = self;
+        let Self { id, account, .. } = self;
         write!(f, "AccessKey({id}, {account}, ..)")
     }
 }
@@ -51,8 +56,12 @@ impl fmt::Debug for AccessKey {
 /// Who is asking.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Principal {
+    /// The key that signed, for messages.
+    pub access_key: String,
     /// The account whose resources are meant.
     pub account: String,
+    /// What it may do.
+    pub policy: Arc<Policy>,
 }
 
 /// The parts of a request that a signature covers.
@@ -77,6 +86,8 @@ pub struct Verifier<'a> {
     pub region: &'a str,
     /// The accepted keys.
     pub keys: &'a [AccessKey],
+    /// Whether a signed `x-amz-content-sha256: UNSIGNED-PAYLOAD` stands for any body. AWS wants TLS for that.
+    pub unsigned_payload: bool,
 }
 
 impl Verifier<'_> {
@@ -86,8 +97,7 @@ impl Verifier<'_> {
         self.check_scope(&authorization)?;
         check_date(now, &authorization)?;
         authorization.check_signed_headers(parts.headers)?;
-        let body_hash = hex::encode(Sha256::digest(parts.body));
-        check_body_hash(parts.headers, &body_hash)?;
+        let body_hash = self.body_hash(parts)?;
         let key = self
             .keys
             .iter()
@@ -98,17 +108,37 @@ impl Verifier<'_> {
                     format!("access key {} is not known here", authorization.access_key),
                 )
             })?;
+        check_session_token(key, parts.headers)?;
         let canonical = canonical_request(parts, &authorization.signed_headers, &body_hash);
         let expected = sign(&key.secret, &authorization, &canonical);
         if bool::from(expected.as_slice().ct_eq(&authorization.signature)) {
             return Ok(Principal {
+                access_key: key.id.clone(),
                 account: key.account.clone(),
+                policy: Arc::clone(&key.policy),
             });
         }
         Err(invalid(
             "The request signature we calculated does not match the signature you provided. Check your secret access \
              key, and that nothing between you and the server altered path, headers or body",
         ))
+    }
+
+    /// What the canonical request says of the body.
+    fn body_hash(&self, parts: &SignedParts<'_>) -> Result<String, ApiError> {
+        let actual = hex::encode(Sha256::digest(parts.body));
+        match parts.headers.get("x-amz-content-sha256") {
+            Some(claimed) if claimed == UNSIGNED_PAYLOAD && self.unsigned_payload => {
+                Ok(UNSIGNED_PAYLOAD.to_owned())
+            }
+            Some(claimed) if claimed == UNSIGNED_PAYLOAD => Err(invalid(format!(
+                "`x-amz-content-sha256`: {UNSIGNED_PAYLOAD} is accepted over HTTPS only"
+            ))),
+            Some(claimed) if claimed.as_bytes() != actual.as_bytes() => Err(invalid(
+                "`x-amz-content-sha256`: must be the SHA-256 of the body in lowercase hex",
+            )),
+            Some(_) | None => Ok(actual),
+        }
     }
 
     fn check_scope(&self, authorization: &Authorization) -> Result<(), ApiError> {
@@ -145,13 +175,24 @@ fn check_date(now: WallTime, authorization: &Authorization) -> Result<(), ApiErr
     Ok(())
 }
 
-fn check_body_hash(headers: &HeaderMap, body_hash: &str) -> Result<(), ApiError> {
-    match headers.get("x-amz-content-sha256") {
-        Some(claimed) if claimed.as_bytes() != body_hash.as_bytes() => Err(invalid(
-            "`x-amz-content-sha256`: must be the SHA-256 of the body in lowercase hex",
-        )),
-        Some(_) | None => Ok(()),
+fn check_session_token(key: &AccessKey, headers: &HeaderMap) -> Result<(), ApiError> {
+    let given = headers.get("x-amz-security-token");
+    let fits = match (&key.session_token, given) {
+        (None, None) => true,
+        (Some(wanted), Some(given)) => given.to_str().is_ok_and(|given| wanted.matches(given)),
+        (Some(_), None) | (None, Some(_)) => false,
+    };
+    if fits {
+        return Ok(());
     }
+    let rule = match key.session_token {
+        Some(_) => "is missing or not the one that belongs to it",
+        None => "is given, but it has none",
+    };
+    Err(ApiError::new(
+        ErrorKind::UnrecognizedClient,
+        format!("access key {}: the session token {rule}", key.id),
+    ))
 }
 
 fn sign(secret: &str, authorization: &Authorization, canonical: &str) -> Vec<u8> {

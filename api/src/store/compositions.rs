@@ -2,8 +2,8 @@
 
 use compositor_core::id::CompositionId;
 use compositor_core::time::WallTime;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 use crate::arn::Arn;
 use crate::backend::CompositionSpec;
@@ -12,7 +12,8 @@ use crate::quotas::Quotas;
 use crate::store::composition::{
     CompositionFilter, CompositionProgress, NewComposition, StartOutcome, StoredComposition,
 };
-use crate::store::resources::{exists, from_json, to_json};
+use crate::store::database::WriteTransaction;
+use crate::store::resources::{SEQUENCE, exists, from_json, to_json};
 use crate::store::{Store, StoreError};
 
 /// A composition is answered this long after it ended, then it is gone.
@@ -53,7 +54,7 @@ impl Store {
         }
         check_quotas(&mut tx, account, &new.spec.stage_arn, &self.quotas).await?;
         insert(&mut tx, account, &new).await?;
-        let sql = format!("SELECT {COLUMNS} FROM composition WHERE arn = ?");
+        let sql = format!("SELECT {COLUMNS} FROM composition WHERE arn = $1");
         let row = sqlx::query(&sql)
             .bind(&new.spec.arn)
             .fetch_one(&mut *tx)
@@ -83,8 +84,8 @@ impl Store {
         arn: &Arn,
     ) -> Result<Option<StoredComposition>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM composition WHERE account = ? AND arn = ? \
-             AND (ended_at IS NULL OR ended_at > ?)"
+            "SELECT {COLUMNS} FROM composition WHERE account = $1 AND arn = $2 \
+             AND (ended_at IS NULL OR ended_at > $3)"
         );
         let row = sqlx::query(&sql)
             .bind(account)
@@ -104,10 +105,10 @@ impl Store {
         page: PageRequest,
     ) -> Result<Page<StoredComposition>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM composition WHERE account = ?1 AND seq > ?2 \
-             AND (ended_at IS NULL OR ended_at > ?3) AND (?4 IS NULL OR stage_arn = ?4) \
-             AND (?5 IS NULL OR arn IN (SELECT composition_arn FROM composition_use WHERE used_arn = ?5)) \
-             ORDER BY seq LIMIT ?6"
+            "SELECT {COLUMNS} FROM composition WHERE account = $1 AND seq > $2 \
+             AND (ended_at IS NULL OR ended_at > $3) AND (CAST($4 AS TEXT) IS NULL OR stage_arn = $4) \
+             AND (CAST($5 AS TEXT) IS NULL OR arn IN (SELECT composition_arn FROM composition_use WHERE used_arn = $5)) \
+             ORDER BY seq LIMIT $6"
         );
         let rows = sqlx::query(&sql)
             .bind(account)
@@ -128,30 +129,33 @@ impl Store {
         id: &CompositionId,
         progress: &CompositionProgress,
     ) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
         let done = sqlx::query(
-            "UPDATE composition SET progress = ?, unfinished = ?, ended_at = ? WHERE id = ?",
+            "UPDATE composition SET progress = $1, unfinished = $2, ended_at = $3 WHERE id = $4",
         )
         .bind(to_json(progress)?)
-        .bind(progress.state.is_unfinished())
+        .bind(i64::from(progress.state.is_unfinished()))
         .bind(progress.ended_at.map(|at| at.0))
         .bind(id.as_str())
-        .execute(&self.pool)
+        .execute(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(done.rows_affected() > 0)
     }
 
     /// Removes a composition that never began.
     pub async fn forget_composition(&self, id: &CompositionId) -> Result<(), StoreError> {
-        sqlx::query("DELETE FROM composition WHERE id = ?")
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM composition WHERE id = $1")
             .bind(id.as_str())
-            .execute(&self.pool)
+            .execute(&mut *tx)
             .await?;
-        Ok(())
+        tx.commit().await
     }
 
     /// Every composition that was running when the server last stopped, oldest first; to be adopted at its start.
     pub async fn unfinished_compositions(&self) -> Result<Vec<StoredComposition>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM composition WHERE unfinished ORDER BY seq");
+        let sql = format!("SELECT {COLUMNS} FROM composition WHERE unfinished = 1 ORDER BY seq");
         let rows = sqlx::query(&sql).fetch_all(&self.pool).await?;
         rows.iter().map(read_row).collect()
     }
@@ -163,8 +167,8 @@ impl Store {
     }
 }
 
-async fn forget_ended(tx: &mut SqliteConnection, now: WallTime) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM composition WHERE ended_at <= ?")
+async fn forget_ended(tx: &mut AnyConnection, now: WallTime) -> Result<(), StoreError> {
+    sqlx::query("DELETE FROM composition WHERE ended_at <= $1")
         .bind(now.0 - KEPT_AFTER_END_MICROS)
         .execute(tx)
         .await?;
@@ -172,14 +176,14 @@ async fn forget_ended(tx: &mut SqliteConnection, now: WallTime) -> Result<(), St
 }
 
 async fn repeated(
-    connection: &mut SqliteConnection,
+    connection: &mut AnyConnection,
     now: WallTime,
     account: &str,
     (token, request_digest): (&str, &str),
 ) -> Result<Option<StartOutcome>, StoreError> {
     let sql = format!(
-        "SELECT {COLUMNS}, request_digest FROM composition WHERE account = ? AND idempotency_token = ? \
-         AND (ended_at IS NULL OR ended_at > ?)"
+        "SELECT {COLUMNS}, request_digest FROM composition WHERE account = $1 AND idempotency_token = $2 \
+         AND (ended_at IS NULL OR ended_at > $3)"
     );
     let row = sqlx::query(&sql)
         .bind(account)
@@ -197,13 +201,10 @@ async fn repeated(
     Ok(Some(StartOutcome::TokenReused))
 }
 
-async fn user_of(
-    connection: &mut SqliteConnection,
-    used: &str,
-) -> Result<Option<String>, StoreError> {
+async fn user_of(connection: &mut AnyConnection, used: &str) -> Result<Option<String>, StoreError> {
     let user = sqlx::query_scalar(
         "SELECT c.arn FROM composition_use u JOIN composition c ON c.arn = u.composition_arn \
-         WHERE u.used_arn = ? AND c.unfinished LIMIT 1",
+         WHERE u.used_arn = $1 AND c.unfinished = 1 LIMIT 1",
     )
     .bind(used)
     .fetch_optional(connection)
@@ -212,13 +213,14 @@ async fn user_of(
 }
 
 async fn check_quotas(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     account: &str,
     stage: &str,
     quotas: &Quotas,
 ) -> Result<(), StoreError> {
     let (of_account, of_stage): (i64, i64) = sqlx::query_as(
-        "SELECT count(*), coalesce(sum(stage_arn = ?), 0) FROM composition WHERE account = ? AND unfinished",
+        "SELECT count(*), CAST(coalesce(sum(CASE WHEN stage_arn = $1 THEN 1 ELSE 0 END), 0) AS BIGINT) \
+         FROM composition WHERE account = $2 AND unfinished = 1",
     )
     .bind(stage)
     .bind(account)
@@ -246,14 +248,16 @@ async fn check_quotas(
 }
 
 async fn insert(
-    tx: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     account: &str,
     new: &NewComposition<'_>,
 ) -> Result<(), StoreError> {
+    let seq = tx.next(SEQUENCE).await?;
     sqlx::query(
-        "INSERT INTO composition (arn, account, id, stage_arn, unfinished, spec, requested, progress, tags, \
-         idempotency_token, request_digest) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO composition (seq, arn, account, id, stage_arn, unfinished, spec, requested, progress, tags, \
+         idempotency_token, request_digest) VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8, $9, $10, $11)",
     )
+    .bind(seq)
     .bind(&new.spec.arn)
     .bind(account)
     .bind(new.spec.id.as_str())
@@ -264,21 +268,21 @@ async fn insert(
     .bind(to_json(new.tags)?)
     .bind(new.idempotency_token)
     .bind(new.request_digest)
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
     for used in new.uses {
         sqlx::query(
-            "INSERT INTO composition_use (composition_arn, used_arn) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            "INSERT INTO composition_use (composition_arn, used_arn) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         )
         .bind(&new.spec.arn)
         .bind(used.to_string())
-        .execute(&mut *tx)
+        .execute(&mut **tx)
         .await?;
     }
     Ok(())
 }
 
-fn read_row(row: &SqliteRow) -> Result<StoredComposition, StoreError> {
+fn read_row(row: &AnyRow) -> Result<StoredComposition, StoreError> {
     let text = |column: &str| -> Result<String, sqlx::Error> { row.try_get(column) };
     let spec: CompositionSpec = from_json("composition.spec", &text("spec")?)?;
     Ok(StoredComposition {

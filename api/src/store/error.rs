@@ -13,8 +13,8 @@ pub enum StoreError {
     /// The schema cannot be brought up to date.
     #[error("the database schema cannot be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// The database file cannot be made private.
-    #[error("cannot set the permissions of {}", path.display())]
+    /// The database file has no usable path or cannot be made private.
+    #[error("cannot prepare the file {}", path.display())]
     File {
         /// Which file.
         path: PathBuf,
@@ -22,6 +22,9 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// Other writers did not end in time.
+    #[error("the write lock of the store was not free in time")]
+    Busy,
     /// A row is not what this version writes.
     #[error("unreadable row: {what}")]
     Corrupt {
@@ -48,6 +51,7 @@ impl From<StoreError> for ApiError {
             StoreError::Sql(_)
             | StoreError::Migrate(_)
             | StoreError::File { .. }
+            | StoreError::Busy
             | StoreError::Corrupt { .. } => Self::internal(error),
         }
     }

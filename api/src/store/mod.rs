@@ -1,21 +1,21 @@
-//! The control plane's memory: SQLite, one file in the data folder. Everything is scoped by account.
+//! The control plane's memory: SQLite, one file in the data folder, or PostgreSQL. Everything is scoped by account.
 //!
-//! Reads go straight to the pool; every write that decides something runs in a transaction that takes the write lock
-//! first, so that quotas, conflicts and idempotency hold under concurrent requests.
+//! Reads go straight to the pool; every write runs in a transaction that takes the write lock first, so that quotas,
+//! conflicts and idempotency hold under concurrent requests, and numbers have no gaps and the order of the commits.
 
 mod composition;
 mod compositions;
+mod database;
 mod error;
+pub(crate) mod events;
 mod resources;
 mod tags;
 mod tokens;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::AnyPool;
 
 use crate::ids;
 use crate::pagination::PageKey;
@@ -24,19 +24,19 @@ pub use crate::store::composition::{
     CompositionFilter, CompositionProgress, DestinationProgress, NewComposition, Requested,
     StartOutcome, StoredComposition,
 };
+pub use crate::store::database::Database;
+pub(crate) use crate::store::database::WriteTransaction;
+use crate::store::database::Writers;
 pub use crate::store::error::StoreError;
+pub use crate::store::events::StoredEvent;
 pub use crate::store::resources::{Deletion, NewResource, Record, Resource};
-
-/// SQLite has one writer; readers beyond this only wait for the disk.
-const CONNECTIONS_MAX: u32 = 8;
-
-/// How long a request waits for the write lock or a connection before it fails.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub use crate::store::tokens::KnownToken;
 
 /// Handle to the database; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: SqlitePool,
+    pool: AnyPool,
+    writers: Writers,
     page_key: PageKey,
     quotas: Arc<Quotas>,
 }
@@ -44,23 +44,18 @@ pub struct Store {
 impl Store {
     /// Opens the database file, creates it when there is none, and brings its schema up to date.
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(BUSY_TIMEOUT)
-            .connect_with(options)
-            .await?;
-        keep_private(path)?;
+        Self::connect(&Database::Sqlite(path.to_owned())).await
+    }
+
+    /// Connects to the database and brings its schema up to date.
+    pub async fn connect(database: &Database) -> Result<Self, StoreError> {
+        let pool = database.connect().await?;
         sqlx::migrate!("./migrations").run(&pool).await?;
+        let writers = Writers::new(database);
         let page_key = PageKey::new(secret(&pool, "page-token").await?);
         Ok(Self {
             pool,
+            writers,
             page_key,
             quotas: Arc::new(Quotas::default()),
         })
@@ -84,41 +79,32 @@ impl Store {
         &self.page_key
     }
 
-    /// Finishes running statements and closes the file.
+    /// Finishes running statements and closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;
     }
 
     /// A transaction that holds the write lock from its start.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.pool.begin_with("BEGIN IMMEDIATE").await?)
+    pub(crate) async fn write(&self) -> Result<WriteTransaction, StoreError> {
+        self.writers.begin(&self.pool).await
     }
 }
 
 /// The key of that name, made at the first call.
-async fn secret(pool: &SqlitePool, name: &str) -> Result<[u8; 32], StoreError> {
-    sqlx::query("INSERT INTO secret (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING")
+async fn secret(pool: &AnyPool, name: &str) -> Result<[u8; 32], StoreError> {
+    sqlx::query("INSERT INTO secret (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING")
         .bind(name)
-        .bind(ids::secret_key().as_slice())
+        .bind(hex::encode(ids::secret_key()))
         .execute(pool)
         .await?;
-    let value: Vec<u8> = sqlx::query_scalar("SELECT value FROM secret WHERE name = ?")
+    let value: String = sqlx::query_scalar("SELECT value FROM secret WHERE name = $1")
         .bind(name)
         .fetch_one(pool)
         .await?;
-    value.try_into().map_err(|_| StoreError::Corrupt {
-        what: format!("secret {name}: must be 32 bytes"),
+    let mut bytes = [0; 32];
+    hex::decode_to_slice(&value, &mut bytes).map_err(|_| StoreError::Corrupt {
+        what: format!("secret {name}: must be 32 bytes in hexadecimal"),
         source: None,
-    })
-}
-
-/// The file holds stream keys: nobody else on the machine reads it.
-fn keep_private(path: &Path) -> Result<(), StoreError> {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|source| {
-        StoreError::File {
-            path: path.to_owned(),
-            source,
-        }
-    })
+    })?;
+    Ok(bytes)
 }

@@ -3,8 +3,8 @@
 use compositor_core::id::StageId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection};
+use sqlx::any::AnyRow;
+use sqlx::{AnyConnection, Row};
 
 use crate::arn::{Arn, ArnKind};
 use crate::dto::Tags;
@@ -14,11 +14,13 @@ use crate::dto::encoder_configuration::EncoderConfigurationRecord;
 use crate::dto::failover_slate_configuration::FailoverSlateConfigurationRecord;
 use crate::dto::playback_key_pair::PlaybackKeyPairRecord;
 use crate::dto::playback_restriction_policy::PlaybackRestrictionPolicyRecord;
+use crate::dto::public_key::PublicKeyRecord;
 use crate::dto::recording_configuration::RecordingConfigurationRecord;
 use crate::dto::stage::StageRecord;
 use crate::dto::storage_configuration::StorageConfigurationRecord;
 use crate::pagination::{Page, PageRequest};
 use crate::quotas::Quotas;
+use crate::store::database::WriteTransaction;
 use crate::store::{Store, StoreError};
 
 /// What the store keeps of one kind of resource.
@@ -66,6 +68,7 @@ record!(
     storage_configurations,
     "storage configurations"
 );
+record!(PublicKeyRecord, PublicKey, public_keys, "public keys");
 record!(ChannelRecord, Channel, channels, "channels");
 
 record!(
@@ -153,6 +156,9 @@ pub enum Deletion {
     },
 }
 
+/// Orders lists.
+pub(super) const SEQUENCE: &str = "resource";
+
 const COLUMNS: &str = "seq, arn, parent, record, tags";
 
 impl Store {
@@ -165,7 +171,7 @@ impl Store {
         let mut tx = self.write().await?;
         check_quota::<T>(&mut tx, account, &self.quotas).await?;
         insert_row(&mut tx, account, &new, None, None).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Keeps a new channel and its stream key.
@@ -180,7 +186,7 @@ impl Store {
         insert_row(&mut tx, account, &channel, None, None).await?;
         let value = key.record.value.expose();
         insert_row(&mut tx, account, &key, Some(channel.arn), Some(value)).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// The resource of that ARN, if the account has it.
@@ -189,15 +195,8 @@ impl Store {
         account: &str,
         arn: &Arn,
     ) -> Result<Option<Resource<T>>, StoreError> {
-        let sql =
-            format!("SELECT {COLUMNS} FROM resource WHERE account = ? AND kind = ? AND arn = ?");
-        let row = sqlx::query(&sql)
-            .bind(account)
-            .bind(T::KIND.as_str())
-            .bind(arn.to_string())
-            .fetch_optional(&self.pool)
-            .await?;
-        row.as_ref().map(read_row).transpose()
+        let mut connection = self.pool.acquire().await?;
+        find_row(&mut connection, account, arn).await
     }
 
     /// A page of the account's resources of one kind, oldest first; of one name, when given.
@@ -208,17 +207,19 @@ impl Store {
         name: Option<&str>,
     ) -> Result<Page<Resource<T>>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM resource WHERE account = ?1 AND kind = ?2 AND seq > ?3 \
-             AND (?4 IS NULL OR name = ?4) ORDER BY seq LIMIT ?5"
+            "SELECT {COLUMNS} FROM resource WHERE account = $1 AND kind = $2 AND seq > $3 {} \
+             ORDER BY seq LIMIT $4",
+            if name.is_some() { "AND name = $5" } else { "" }
         );
-        let rows = sqlx::query(&sql)
+        let mut query = sqlx::query(&sql)
             .bind(account)
             .bind(T::KIND.as_str())
             .bind(page.after)
-            .bind(name)
-            .bind(i64::from(page.limit) + 1)
-            .fetch_all(&self.pool)
-            .await?;
+            .bind(i64::from(page.limit) + 1);
+        if let Some(name) = name {
+            query = query.bind(name);
+        }
+        let rows = query.fetch_all(&self.pool).await?;
         read_page(&rows, page)
     }
 
@@ -230,8 +231,8 @@ impl Store {
         page: PageRequest,
     ) -> Result<Page<Resource<StreamKeyRecord>>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM resource WHERE account = ? AND kind = ? AND parent = ? AND seq > ? \
-             ORDER BY seq LIMIT ?"
+            "SELECT {COLUMNS} FROM resource WHERE account = $1 AND kind = $2 AND parent = $3 AND seq > $4 \
+             ORDER BY seq LIMIT $5"
         );
         let rows = sqlx::query(&sql)
             .bind(account)
@@ -251,7 +252,7 @@ impl Store {
     ) -> Result<Option<Resource<ChannelRecord>>, StoreError> {
         let row = sqlx::query(
             "SELECT c.seq, c.arn, c.parent, c.record, c.tags FROM resource k JOIN resource c ON c.arn = k.parent \
-             WHERE k.lookup = ? AND k.kind = ?",
+             WHERE k.lookup = $1 AND k.kind = $2",
         )
         .bind(value)
         .bind(ArnKind::StreamKey.as_str())
@@ -263,12 +264,26 @@ impl Store {
     /// Whether any account has this stage; for the gateway, which knows stages by their identifier.
     pub async fn stage_exists(&self, stage: &StageId) -> Result<bool, StoreError> {
         let found: Option<i64> =
-            sqlx::query_scalar("SELECT 1 FROM resource WHERE kind = ? AND id = ?")
+            sqlx::query_scalar("SELECT 1 FROM resource WHERE kind = $1 AND id = $2")
                 .bind(ArnKind::Stage.as_str())
                 .bind(stage.as_str())
                 .fetch_optional(&self.pool)
                 .await?;
         Ok(found.is_some())
+    }
+
+    /// Changes a resource, unless `change` refuses; nobody else changes it meanwhile. `None` when the account has none of
+    /// that ARN.
+    pub async fn update<T: Record, E: From<StoreError>>(
+        &self,
+        account: &str,
+        arn: &Arn,
+        change: impl FnOnce(&mut T) -> Result<(), E> + Send,
+    ) -> Result<Option<Resource<T>>, E> {
+        let mut tx = self.write().await?;
+        let updated = update_row(&mut tx, account, arn, change).await?;
+        tx.commit().await?;
+        Ok(updated)
     }
 
     /// Removes a resource and what hangs on it, unless an unfinished composition that must not lose it uses it. The
@@ -278,7 +293,7 @@ impl Store {
         let text = arn.to_string();
         let user: Option<String> = sqlx::query_scalar(
             "SELECT c.arn FROM composition_use u JOIN composition c ON c.arn = u.composition_arn \
-             WHERE u.used_arn = ? AND c.account = ? AND c.unfinished LIMIT 1",
+             WHERE u.used_arn = $1 AND c.account = $2 AND c.unfinished = 1 LIMIT 1",
         )
         .bind(&text)
         .bind(account)
@@ -287,7 +302,7 @@ impl Store {
         if let Some(composition) = user {
             return Ok(Deletion::InUse { composition });
         }
-        let gone = sqlx::query("DELETE FROM resource WHERE account = ? AND arn = ?")
+        let gone = sqlx::query("DELETE FROM resource WHERE account = $1 AND arn = $2")
             .bind(account)
             .bind(&text)
             .execute(&mut *tx)
@@ -296,8 +311,8 @@ impl Store {
             return Ok(Deletion::Missing);
         }
         for sql in [
-            "DELETE FROM resource WHERE parent = ?",
-            "DELETE FROM participant_token WHERE stage_arn = ?",
+            "DELETE FROM resource WHERE parent = $1",
+            "DELETE FROM participant_token WHERE stage_arn = $1",
         ] {
             sqlx::query(sql).bind(&text).execute(&mut *tx).await?;
         }
@@ -308,12 +323,12 @@ impl Store {
 
 /// Whether a resource of that ARN is there, inside a transaction.
 pub(super) async fn exists(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     account: &str,
     arn: &str,
 ) -> Result<bool, StoreError> {
     let found: Option<i64> =
-        sqlx::query_scalar("SELECT 1 FROM resource WHERE account = ? AND arn = ?")
+        sqlx::query_scalar("SELECT 1 FROM resource WHERE account = $1 AND arn = $2")
             .bind(account)
             .bind(arn)
             .fetch_optional(tx)
@@ -346,13 +361,13 @@ pub(super) fn read_arn(text: &str) -> Result<Arn, StoreError> {
 }
 
 async fn check_quota<T: Record>(
-    tx: &mut SqliteConnection,
+    tx: &mut AnyConnection,
     account: &str,
     quotas: &Quotas,
 ) -> Result<(), StoreError> {
     let limit = T::quota(quotas);
     let count: i64 =
-        sqlx::query_scalar("SELECT count(*) FROM resource WHERE account = ? AND kind = ?")
+        sqlx::query_scalar("SELECT count(*) FROM resource WHERE account = $1 AND kind = $2")
             .bind(account)
             .bind(T::KIND.as_str())
             .fetch_one(tx)
@@ -367,16 +382,18 @@ async fn check_quota<T: Record>(
 }
 
 async fn insert_row<T: Record>(
-    tx: &mut SqliteConnection,
+    tx: &mut WriteTransaction,
     account: &str,
     new: &NewResource<'_, T>,
     parent: Option<&Arn>,
     lookup: Option<&str>,
 ) -> Result<(), StoreError> {
+    let seq = tx.next(SEQUENCE).await?;
     sqlx::query(
-        "INSERT INTO resource (arn, account, kind, id, name, parent, lookup, record, tags) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO resource (seq, arn, account, kind, id, name, parent, lookup, record, tags) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
+    .bind(seq)
     .bind(new.arn.to_string())
     .bind(account)
     .bind(T::KIND.as_str())
@@ -386,20 +403,58 @@ async fn insert_row<T: Record>(
     .bind(lookup)
     .bind(to_json(new.record)?)
     .bind(to_json(new.tags)?)
-    .execute(tx)
+    .execute(&mut **tx)
     .await?;
     Ok(())
 }
 
+/// As [`Store::update`], inside a transaction that does more.
+pub(super) async fn update_row<T: Record, E: From<StoreError>>(
+    tx: &mut AnyConnection,
+    account: &str,
+    arn: &Arn,
+    change: impl FnOnce(&mut T) -> Result<(), E> + Send,
+) -> Result<Option<Resource<T>>, E> {
+    let Some(mut resource) = find_row::<T>(tx, account, arn).await? else {
+        return Ok(None);
+    };
+    change(&mut resource.record)?;
+    sqlx::query("UPDATE resource SET name = $1, record = $2 WHERE seq = $3")
+        .bind(resource.record.name())
+        .bind(to_json(&resource.record)?)
+        .bind(resource.seq)
+        .execute(tx)
+        .await
+        .map_err(StoreError::from)?;
+    Ok(Some(resource))
+}
+
+/// As [`Store::find`], on any connection.
+pub(super) async fn find_row<T: Record>(
+    connection: &mut AnyConnection,
+    account: &str,
+    arn: &Arn,
+) -> Result<Option<Resource<T>>, StoreError> {
+    let sql =
+        format!("SELECT {COLUMNS} FROM resource WHERE account = $1 AND kind = $2 AND arn = $3");
+    let row = sqlx::query(&sql)
+        .bind(account)
+        .bind(T::KIND.as_str())
+        .bind(arn.to_string())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(read_row).transpose()
+}
+
 fn read_page<T: Record>(
-    rows: &[SqliteRow],
+    rows: &[AnyRow],
     page: PageRequest,
 ) -> Result<Page<Resource<T>>, StoreError> {
     let items: Result<Vec<Resource<T>>, StoreError> = rows.iter().map(read_row).collect();
     Ok(Page::cut(items?, page.limit, |resource| resource.seq))
 }
 
-fn read_row<T: Record>(row: &SqliteRow) -> Result<Resource<T>, StoreError> {
+fn read_row<T: Record>(row: &AnyRow) -> Result<Resource<T>, StoreError> {
     let arn: String = row.try_get("arn")?;
     let parent: Option<String> = row.try_get("parent")?;
     let record: String = row.try_get("record")?;

@@ -10,7 +10,7 @@ impl Store {
     pub async fn tags(&self, account: &str, arn: &Arn) -> Result<Option<Tags>, StoreError> {
         let text = arn.to_string();
         let sql = format!(
-            "SELECT tags FROM {} WHERE account = ? AND arn = ?",
+            "SELECT tags FROM {} WHERE account = $1 AND arn = $2",
             table(arn)
         );
         let tags: Option<String> = sqlx::query_scalar(&sql)
@@ -33,7 +33,7 @@ impl Store {
         let text = arn.to_string();
         let table = table(arn);
         let mut tx = self.write().await?;
-        let sql = format!("SELECT tags FROM {table} WHERE account = ? AND arn = ?");
+        let sql = format!("SELECT tags FROM {table} WHERE account = $1 AND arn = $2");
         let stored: Option<String> = sqlx::query_scalar(&sql)
             .bind(account)
             .bind(&text)
@@ -45,7 +45,7 @@ impl Store {
         let mut tags: Tags = from_json(&text, &stored)?;
         change(&mut tags);
         if tags.len() <= max {
-            let sql = format!("UPDATE {table} SET tags = ? WHERE account = ? AND arn = ?");
+            let sql = format!("UPDATE {table} SET tags = $1 WHERE account = $2 AND arn = $3");
             sqlx::query(&sql)
                 .bind(to_json(&tags)?)
                 .bind(account)

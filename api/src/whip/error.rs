@@ -80,6 +80,7 @@ impl From<TokenError> for WhipError {
             TokenError::Malformed { .. } => (StatusCode::UNAUTHORIZED, "MalformedToken"),
             TokenError::BadSignature => (StatusCode::UNAUTHORIZED, "InvalidToken"),
             TokenError::Expired { .. } => (StatusCode::UNAUTHORIZED, "ExpiredToken"),
+            TokenError::UnknownKey { .. } => (StatusCode::UNAUTHORIZED, "UnknownKey"),
             TokenError::ForeignStage { .. } => (StatusCode::UNAUTHORIZED, "ForeignToken"),
             TokenError::Revoked { .. } => (StatusCode::UNAUTHORIZED, "RevokedToken"),
             TokenError::MissingCapability { .. } => {

@@ -14,12 +14,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 use compositor_core::id::ParticipantId;
 use stage_gateway::error::TokenError;
-use stage_gateway::token::Grant;
+use stage_gateway::token::{self, Grant, ImportedKey};
 use stage_gateway::{Answer, Gateway, PatchAnswer};
 
 use self::error::WhipError;
+use crate::arn::{Arn, ArnKind};
 use crate::clock::Clock;
+use crate::dto::public_key::PublicKeyRecord;
+use crate::dto::stage::StageRecord;
+use crate::public_key::P384PublicKey;
 use crate::store::Store;
+use crate::validate::shown;
 
 const SDP: &str = "application/sdp";
 const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
@@ -33,7 +38,9 @@ const PREFLIGHT_SECONDS: &str = "86400";
 pub struct WhipState {
     /// Answers offers.
     pub gateway: Gateway,
-    /// Knows which stages exist.
+    /// Where stages are.
+    pub region: String,
+    /// Knows which stages and public keys exist.
     pub store: Store,
     /// For token expiry.
     pub clock: Clock,
@@ -167,17 +174,61 @@ impl WhipState {
         if !scheme.eq_ignore_ascii_case("bearer") {
             return Err(WhipError::no_token());
         }
-        let grant = self.gateway.verify_token(self.clock.wall(), token.trim())?;
-        if !self.store.stage_exists(&grant.stage).await? {
+        let token = token.trim();
+        let key_id = token::key_id(token)?;
+        let imported = match &key_id {
+            Some(key_id) => Some(self.imported_key(key_id).await?),
+            None => None,
+        };
+        let now = self.clock.wall();
+        let grant = self.gateway.verify_token(now, token, imported.as_ref())?;
+        let stage = Arn::new(
+            &self.region,
+            &grant.account,
+            ArnKind::Stage,
+            grant.stage.as_str(),
+        );
+        let found = self.store.find::<StageRecord>(&grant.account, &stage);
+        if found.await?.is_none() {
             return Err(WhipError::stage_gone(&grant.stage));
         }
-        if self.store.is_token_revoked(&grant.participant).await? {
-            return Err(TokenError::Revoked {
-                participant: grant.participant,
-            }
-            .into());
-        }
+        self.admit(&stage, &grant, key_id.is_some()).await?;
         Ok(grant)
+    }
+
+    async fn imported_key(&self, key_id: &str) -> Result<ImportedKey, WhipError> {
+        let key = match Arn::parse(key_id).filter(|arn| arn.kind() == ArnKind::PublicKey) {
+            Some(arn) => {
+                let found = self.store.find::<PublicKeyRecord>(arn.account(), &arn);
+                let record = found.await?.map(|found| found.record);
+                let key = record.and_then(|r| P384PublicKey::from_pem(&r.public_key_material));
+                key.and_then(|key| ImportedKey::from_pem(arn.account(), &key.to_pem()))
+            }
+            None => None,
+        };
+        key.ok_or_else(|| {
+            let key_id = shown(key_id);
+            TokenError::UnknownKey { key_id }.into()
+        })
+    }
+
+    /// Refuses whom DisconnectParticipant named, and makes a participant who came with a token of the application's own
+    /// known to the stage.
+    async fn admit(&self, stage: &Arn, grant: &Grant, self_signed: bool) -> Result<(), WhipError> {
+        let participant = &grant.participant;
+        let known = self.store.token(stage, participant).await?;
+        if known.is_some_and(|known| known.revoked) {
+            let participant = participant.clone();
+            return Err(TokenError::Revoked { participant }.into());
+        }
+        if self_signed && known.is_none_or(|known| known.expires_at < grant.expires_at) {
+            let (now, expires_at) = (self.clock.wall(), grant.expires_at);
+            let remembered = self
+                .store
+                .remember_token(now, stage, participant, expires_at);
+            remembered.await?;
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{HeaderValue, Request};
 use serde_json::json;
 
-use crate::world::{Signing, World, signed};
+use crate::world::{KEY, SESSION_TOKEN, Signing, TEMPORARY_KEY, World, signed};
 
 async fn list_stages(world: &World, bend: impl FnOnce(&mut Signing)) -> crate::world::Answer {
     let mut how = world.signing();
@@ -16,9 +16,28 @@ async fn list_stages(world: &World, bend: impl FnOnce(&mut Signing)) -> crate::w
 async fn a_request_of_the_sdk_signer_is_accepted() {
     let world = World::new().await;
     list_stages(&world, |_| ()).await.ok();
-    list_stages(&world, |how| how.session_token = Some("ignored".to_owned()))
-        .await
-        .ok();
+}
+
+#[tokio::test]
+async fn a_temporary_key_needs_its_session_token_and_others_have_none() {
+    let world = World::new().await;
+    for (key, token, fine) in [
+        (TEMPORARY_KEY, Some(SESSION_TOKEN), true),
+        (TEMPORARY_KEY, Some("another-token"), false),
+        (TEMPORARY_KEY, None, false),
+        (KEY, Some(SESSION_TOKEN), false),
+    ] {
+        let answer = list_stages(&world, |how| {
+            how.key = key;
+            how.session_token = token.map(str::to_owned);
+        });
+        let answer = answer.await;
+        if fine {
+            answer.ok();
+        } else {
+            answer.err(403, "UnrecognizedClientException", "session token");
+        }
+    }
 }
 
 #[tokio::test]
@@ -53,12 +72,35 @@ async fn a_tampered_body_is_refused() {
 async fn a_claimed_body_hash_must_be_true() {
     let world = World::new().await;
     let mut request = signed(&world.signing(), "POST", "/ListStages", b"{}");
-    let claimed = HeaderValue::from_static("UNSIGNED-PAYLOAD");
+    let claimed = HeaderValue::from_static("0123");
     request
         .headers_mut()
         .insert("x-amz-content-sha256", claimed);
     let answer = world.send(request).await;
     answer.err(403, "InvalidSignatureException", "x-amz-content-sha256");
+}
+
+#[tokio::test]
+async fn a_payload_may_be_unsigned_over_https_alone() {
+    let mut world = World::new().await;
+    let how = Signing {
+        unsigned_payload: true,
+        ..world.signing()
+    };
+    let request = || signed(&how, "POST", "/ListStages", b"{}");
+    let answer = world.send(request()).await;
+    answer.err(403, "InvalidSignatureException", "over HTTPS only");
+    let mut settings = api::state::Settings::clone(&world.state.settings);
+    settings.public_url = "https://stage.example.com".to_owned();
+    world.state.settings = settings.into();
+    world.send(request()).await.ok();
+    let mut unnamed = signed(&world.signing(), "POST", "/ListStages", b"{}");
+    let claimed = HeaderValue::from_static("UNSIGNED-PAYLOAD");
+    unnamed
+        .headers_mut()
+        .insert("x-amz-content-sha256", claimed);
+    let answer = world.send(unnamed).await;
+    answer.err(403, "InvalidSignatureException", "must be a signed header");
 }
 
 #[tokio::test]

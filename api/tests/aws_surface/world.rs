@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use api::access::{Pattern, Policy, Statement};
+use api::config::Secret;
 use api::router::router;
 use api::sigv4::AccessKey;
 use api::state::{ApiState, Settings};
 use api::store::Store;
 use aws_credential_types::Credentials;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign,
+};
 use aws_sigv4::sign::v4;
 use axum::body::Body;
 use axum::response::Response;
@@ -25,6 +29,11 @@ use crate::fake_backend::FakeBackend;
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const KEY: &str = "PROSCENIUMDEV";
 pub(crate) const SECRET: &str = "proscenium-development-secret";
+pub(crate) const OTHER_KEY: &str = "OTHERKEY";
+pub(crate) const OTHER_ACCOUNT: &str = "210987654321";
+pub(crate) const TEMPORARY_KEY: &str = "TEMPORARYKEY";
+pub(crate) const SESSION_TOKEN: &str = "session-token";
+pub(crate) const READER_KEY: &str = "READERKEY";
 const HOST: &str = "127.0.0.1:8080";
 
 /// 2026-11-20T12:00:00Z.
@@ -88,6 +97,7 @@ pub(crate) struct Signing {
     pub(crate) service: &'static str,
     pub(crate) session_token: Option<String>,
     pub(crate) seconds: i64,
+    pub(crate) unsigned_payload: bool,
 }
 
 impl World {
@@ -110,11 +120,7 @@ impl World {
         let state = ApiState {
             settings: Arc::new(Settings {
                 region: "us-east-1".to_owned(),
-                access_keys: vec![AccessKey {
-                    id: KEY.to_owned(),
-                    secret: SECRET.to_owned(),
-                    account: ACCOUNT.to_owned(),
-                }],
+                access_keys: access_keys(),
                 public_url: format!("http://{HOST}"),
                 ingest_endpoint: "127.0.0.1:1936".to_owned(),
             }),
@@ -123,6 +129,7 @@ impl World {
                 .unwrap(),
             backend: backend.clone(),
             clock: recorder::WallClock::new(move || WallTime(clock.load(Ordering::Relaxed))),
+            throttle: None,
         };
         Self {
             state,
@@ -145,6 +152,7 @@ impl World {
             service: "ivs",
             session_token: None,
             seconds: self.now.load(Ordering::Relaxed) / 1_000_000,
+            unsigned_payload: false,
         }
     }
 
@@ -155,6 +163,18 @@ impl World {
 
     pub(crate) async fn post(&self, operation: &str, body: &[u8]) -> Answer {
         self.request("POST", &format!("/{operation}"), body).await
+    }
+
+    /// POSTs an operation signed with another key.
+    pub(crate) async fn call_as(&self, key: &'static str, operation: &str, body: Value) -> Answer {
+        let how = Signing {
+            key,
+            ..self.signing()
+        };
+        let target = format!("/{operation}");
+        let body = body.to_string();
+        self.send(signed(&how, "POST", &target, body.as_bytes()))
+            .await
     }
 
     pub(crate) async fn request(&self, method: &str, target: &str, body: &[u8]) -> Answer {
@@ -204,6 +224,38 @@ impl World {
     }
 }
 
+/// One key that may do everything, one of another account, a temporary one, and one that only reads stages.
+fn access_keys() -> Vec<AccessKey> {
+    let key = |id: &str| AccessKey {
+        id: id.to_owned(),
+        secret: SECRET.to_owned(),
+        account: ACCOUNT.to_owned(),
+        session_token: None,
+        policy: Arc::new(Policy::everything()),
+    };
+    let reader = Statement {
+        actions: vec![Pattern::new("ivs:Get*"), Pattern::new("ivs:List*")],
+        resources: vec![Pattern::new("arn:aws:ivs:*:*:stage/*")],
+    };
+    vec![
+        key(KEY),
+        AccessKey {
+            account: OTHER_ACCOUNT.to_owned(),
+            ..key(OTHER_KEY)
+        },
+        AccessKey {
+            session_token: Some(Secret::new(SESSION_TOKEN)),
+            ..key(TEMPORARY_KEY)
+        },
+        AccessKey {
+            policy: Arc::new(Policy {
+                statements: vec![reader],
+            }),
+            ..key(READER_KEY)
+        },
+    ]
+}
+
 pub(crate) fn text(value: &Value) -> String {
     value
         .as_str()
@@ -219,20 +271,25 @@ pub(crate) fn id(arn: &str) -> String {
 pub(crate) fn signed(how: &Signing, method: &str, target: &str, body: &[u8]) -> Request<Body> {
     let token = how.session_token.clone();
     let identity = Credentials::new(how.key, how.secret, token, None, "test").into();
+    let mut settings = SigningSettings::default();
+    let mut payload = SignableBody::Bytes(body);
+    if how.unsigned_payload {
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        payload = SignableBody::UnsignedPayload;
+    }
     let seconds = Duration::from_secs(u64::try_from(how.seconds).unwrap());
     let params = v4::SigningParams::builder()
         .identity(&identity)
         .region(how.region)
         .name(how.service)
         .time(SystemTime::UNIX_EPOCH + seconds)
-        .settings(SigningSettings::default())
+        .settings(settings)
         .build()
         .unwrap()
         .into();
     let uri = format!("http://{HOST}{target}");
     let headers = [("host", HOST), ("content-type", "application/json")];
-    let signable =
-        SignableRequest::new(method, uri, headers.into_iter(), SignableBody::Bytes(body)).unwrap();
+    let signable = SignableRequest::new(method, uri, headers.into_iter(), payload).unwrap();
     let (instructions, _) = sign(signable, &params).unwrap().into_parts();
     let mut request = Request::builder().method(method).uri(target);
     for (name, value) in headers {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use api::access::Policy;
 use api::backend::{Backend, BackendError, CompositionSpec, LiveStream, TokenRequest};
 use api::clock::Clock;
 use api::config::{BaseUrl, Secret};
@@ -159,12 +160,15 @@ impl World {
                 .unwrap(),
             backend: backend.clone(),
             clock: recorder::WallClock::new(move || clock.wall()),
+            throttle: None,
         };
         let token = guard.token().to_owned();
         let router = router(SessionApi {
             state,
             principal: Principal {
+                access_key: "of the page".to_owned(),
                 account: "123456789012".to_owned(),
+                policy: Arc::new(Policy::everything()),
             },
             backend: backend.clone(),
             guard,

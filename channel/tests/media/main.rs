@@ -4,7 +4,6 @@
 
 mod hostile;
 mod ingest;
-mod life;
 mod playback;
 mod publisher;
 mod world;

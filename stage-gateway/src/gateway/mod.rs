@@ -22,7 +22,7 @@ use crate::limits::EVENT_QUEUE;
 use crate::mux::Mux;
 use crate::session::{SessionInput, SessionSetup, SessionShared};
 use crate::stage_media::StageMedia;
-use crate::token::{Grant, TokenIssuer, TokenKey, TokenSpec};
+use crate::token::{Grant, ImportedKey, TokenIssuer, TokenKey, TokenSpec};
 use registry::{Resources, Revocations, Sessions};
 
 /// What the gateway needs to know.
@@ -36,7 +36,7 @@ pub struct GatewayConfig {
     pub journal_dir: PathBuf,
     /// The private key that signs participant tokens; made when it does not exist.
     pub token_key_file: PathBuf,
-    /// Region, account and public WHIP URL, for the tokens.
+    /// Region and endpoints, for the tokens.
     pub issuer: TokenIssuer,
     /// The zero of [`compositor_core::time::MonotonicTime`] in this process.
     pub process_start: Instant,
@@ -130,12 +130,19 @@ impl Gateway {
         self.inner.key.mint(&self.inner.config.issuer, spec)
     }
 
-    /// Checks a participant token. Whether its stage still exists is the caller's to ask.
-    pub fn verify_token(&self, now: WallTime, token: &str) -> Result<Grant, TokenError> {
-        let grant = self
-            .inner
-            .key
-            .verify(now, &self.inner.config.issuer, token)?;
+    /// Checks a participant token of this server, or, with `imported`, one that is signed with that key. Whether its stage
+    /// still exists is the caller's to ask.
+    pub fn verify_token(
+        &self,
+        now: WallTime,
+        token: &str,
+        imported: Option<&ImportedKey>,
+    ) -> Result<Grant, TokenError> {
+        let Inner { config, key, .. } = self.inner.as_ref();
+        let grant = match imported {
+            Some(imported) => imported.verify(now, &config.issuer, token)?,
+            None => key.verify(now, &config.issuer, token)?,
+        };
         if self
             .inner
             .revocations

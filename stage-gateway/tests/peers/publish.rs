@@ -145,7 +145,7 @@ async fn a_disconnected_participant_is_refused_afterwards() {
         world.gateway.publishers(&world.stage).is_empty()
     })
     .await;
-    let refused = world.gateway.verify_token(NOW, &world.token("ann"));
+    let refused = world.gateway.verify_token(NOW, &world.token("ann"), None);
     assert_eq!(refused, Err(TokenError::Revoked { participant: ann }));
 }
 

@@ -92,6 +92,7 @@ async fn subscribing_needs_a_publisher_and_the_capability() {
         .await;
     assert!(matches!(refused, Err(OfferError::PublisherNotFound { .. })));
     let token = world.gateway.mint_token(&TokenSpec {
+        account: "123456789012".into(),
         stage: world.stage.clone(),
         participant: ParticipantId::new("cy"),
         user_id: String::new(),
@@ -101,7 +102,7 @@ async fn subscribing_needs_a_publisher_and_the_capability() {
         issued_at: NOW,
         expires_at: WallTime(NOW.0 + 1_000_000),
     });
-    let grant = world.gateway.verify_token(NOW, &token).unwrap();
+    let grant = world.gateway.verify_token(NOW, &token, None).unwrap();
     let refused = world.gateway.subscribe(&grant, &nobody, &offer).await;
     assert!(matches!(
         refused,

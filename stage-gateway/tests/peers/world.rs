@@ -60,8 +60,8 @@ impl World {
             token_key_file: folder.path().join("token.pem"),
             issuer: TokenIssuer {
                 region: "us-east-1".into(),
-                account: "123456789012".into(),
                 whip_url: "http://127.0.0.1/whip".into(),
+                events_url: "ws://127.0.0.1/events".into(),
             },
             process_start: Instant::now(),
         };
@@ -75,6 +75,7 @@ impl World {
 
     pub(crate) fn token(&self, participant: &str) -> String {
         self.gateway.mint_token(&TokenSpec {
+            account: "123456789012".into(),
             stage: self.stage.clone(),
             participant: ParticipantId::new(participant),
             user_id: String::new(),
@@ -88,7 +89,7 @@ impl World {
 
     pub(crate) fn grant(&self, participant: &str) -> Grant {
         self.gateway
-            .verify_token(NOW, &self.token(participant))
+            .verify_token(NOW, &self.token(participant), None)
             .unwrap()
     }
 
