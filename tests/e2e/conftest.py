@@ -68,3 +68,8 @@ def s3(server):
 @pytest.fixture(scope="module")
 def make_client():
     return _client
+
+
+@pytest.fixture(scope="session")
+def session_client():
+    return _client

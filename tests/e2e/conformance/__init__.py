@@ -1,0 +1,1 @@
+"""Proof that both services answer as botocore's models of them say."""
