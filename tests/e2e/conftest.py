@@ -16,6 +16,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from support.server import Server  # noqa: E402
 
 
+def pytest_addoption(parser):
+    parser.addoption("--fresh-seed", action="store_true", help="random tests draw a new seed, which they print")
+
+
 def _binary() -> pathlib.Path:
     metadata = subprocess.run(
         ["cargo", "metadata", "--format-version", "1", "--no-deps", "--offline"],

@@ -90,6 +90,17 @@ impl Operation {
     }
 }
 
+/// Checks the ARN that a tag operation has in its path; both services say the same of it.
+pub fn check_resource_arn(arn: &str) -> Result<(), ApiError> {
+    check(
+        &MODELS.services[0],
+        "ResourceArn",
+        "resourceArn",
+        Value::from(arn),
+    )
+    .map(drop)
+}
+
 /// Checks the body of TagResource for a resource of that kind.
 pub fn check_tag_resource(kind: ArnKind, body: Value) -> Result<Value, ApiError> {
     check(service_of(kind), "TagResourceRequest", "", body)

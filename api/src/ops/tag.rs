@@ -106,6 +106,7 @@ async fn untag(cx: Context<'_>, arn: &Arn, query: &str) -> Result<Reply, ApiErro
 
 fn resource_arn(encoded: &str) -> Result<Arn, ApiError> {
     let decoded = percent_decode_str(encoded).decode_utf8_lossy();
+    model::check_resource_arn(&decoded)?;
     Arn::parse(&decoded).ok_or_else(|| {
         ApiError::validation(format!(
             "`resourceArn`: '{}' given, must be arn:aws:ivs:<region>:<account>:<type>/<id>",

@@ -1,7 +1,10 @@
 """One server for all of conformance, and what was found on the way."""
 
+import json
+
 import pytest
 
+from conformance.calls import paths_of
 from conformance.report import Results
 from conformance.shape_check import response_problems
 from conformance.wire import Wire
@@ -50,6 +53,8 @@ def _watcher(service, results):
         status, body = response_dict["status_code"], response_dict["body"]
         if status < 300:
             problems = response_problems(operation_model, status, dict(response_dict["headers"]), body)
-            results.responses[service, operation_model.name].extend(problems)
+            key = (service, operation_model.name)
+            results.responses[key].extend(problems)
+            results.seen[key].update(paths_of(json.loads(body or b"{}")))
 
     return watch

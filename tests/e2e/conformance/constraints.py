@@ -50,12 +50,14 @@ class Site:
 
 
 class Generator:
-    """The cases of one operation. `base` is a valid input, `known` gives values of shapes that the model cannot."""
+    """The cases of one operation. `base` is a valid input, `known` gives values of shapes that the model cannot,
+    `beside` what a member needs beside it."""
 
-    def __init__(self, service, name, base, known):
+    def __init__(self, service, name, base, known, beside=None):
         self._input = operation(service, name).input_shape
         self._base = base
         self._known = known
+        self._beside = beside or {}
 
     def cases(self):
         for site in self._sites(self._input, (), True):
@@ -76,14 +78,15 @@ class Generator:
     def _of_site(self, site):
         for rule, inside, outside in self._rules(site):
             for value in inside:
-                if not value or (site.shape.name, rule) not in INSIDE_NOT_TRIED:
+                if (site.shape.name, rule, value in ("", [])) not in INSIDE_NOT_TRIED:
                     yield self._case(site, rule, value, None)
             for value, given, text in outside:
                 yield self._case(site, rule, value, (given, text))
 
     def _case(self, site, rule, value, refusal):
         given, text = refusal or ("", "")
-        body = self._placed(self._base, self._input, site.steps, value)
+        base = {**self._base, **self._beside.get(site.steps[0][1], {})}
+        body = self._placed(base, self._input, site.steps, value)
         return Case(site.path, rule, refusal is None, body, site.named, given, text, refers(site.shape))
 
     def _rules(self, site):
@@ -118,8 +121,10 @@ class Generator:
         (kind, step), rest = steps[0], steps[1:]
         if kind == "member":
             made = copy.deepcopy(value)
-            for other in ALTERNATIVES.get(shape.name, {step}) - {step}:
-                made.pop(other, None)
+            either = ALTERNATIVES.get(shape.name, ())
+            for other in either if step in either else ():
+                if other != step:
+                    made.pop(other, None)
             below = made.get(step) if step in made else self._sample(shape.members[step])
             placed = self._placed(below, shape.members[step], rest, new)
             made.pop(step, None) if placed is ABSENT else made.update({step: placed})

@@ -12,9 +12,9 @@ IGNORED_PATTERNS = {
     "ParticipantRecordingS3Prefix": "prefixes have slashes, the pattern does not",
 }
 
-# Input: (shape, rule) whose inside value cannot be made from the model.
+# Input: (shape, rule, is the value empty) whose inside value cannot be sent.
 INSIDE_NOT_TRIED = {
-    ("PaginationToken", "length max"): "tokens are opaque: only those that were issued are taken",
-    ("PaginationToken", "pattern"): "tokens are opaque: only those that were issued are taken",
-    ("ResourceArn", "pattern"): "the pattern is malformed",
+    ("PaginationToken", "length", False): "tokens are opaque: only those that were issued are taken",
+    ("PaginationToken", "pattern", False): "tokens are opaque: only those that were issued are taken",
+    ("TagKeyList", "size", True): "a query says nothing of an empty list",
 }

@@ -124,7 +124,7 @@ CALLS = {
     "ListRecordingConfigurations": lambda w: {"maxResults": 10},
     "ListStreamKeys": lambda w: {"channelArn": w.channel, "maxResults": 10},
     "ListStreamSessions": lambda w: {"channelArn": w.live_channel, "maxResults": 10},
-    "ListStreams": lambda w: {"filterBy": {"health": "HEALTHY"}, "maxResults": 10},
+    "ListStreams": lambda w: w.live_channel and {"filterBy": {"health": "HEALTHY"}, "maxResults": 10},
     "PutMetadata": lambda w: {"channelArn": w.live_channel, "metadata": '{"question": 1}'},
     "StartViewerSessionRevocation": lambda w: {
         "channelArn": w.channel, "viewerId": "eve", "viewerSessionVersionsLessThanOrEqualTo": 1},
@@ -139,6 +139,12 @@ CALLS = {
 }
 
 ABSENT_CHANNEL = "arn:aws:ivs:us-east-1:123456789012:channel/absent"
+
+# Calls that see what the first one cannot: an end.
+SECOND_CALLS = {
+    "GetComposition": lambda w: {"arn": w.ended_composition},
+    "ListCompositions": lambda w: w.ended_composition and {},
+}
 
 # The tag operations of both services have the same names.
 TAG_CALLS = {
@@ -158,7 +164,7 @@ BASES = {
     "ListStreamSessions": lambda w: {"channelArn": w.channel},
     "StartViewerSessionRevocation": lambda w: {"channelArn": w.channel, "viewerId": "eve"},
     "UpdateAdConfiguration": lambda w: {"arn": w.ad_configuration},
-    "UpdateChannel": lambda w: {"arn": w.channel},
+    "UpdateChannel": lambda w: {"arn": w.new_channel()[0]},
     "UpdateFailoverSlateConfiguration": lambda w: {"arn": w.slate},
     "UpdateIngestConfiguration": lambda w: {"arn": w.ingest},
     "UpdatePlaybackRestrictionPolicy": lambda w: {"arn": w.policy},
@@ -169,13 +175,27 @@ BASES = {
 KNOWN = {
     "ivs-realtime": {
         "Video": {"width": 64, "height": 64},
-        "DestinationConfiguration": {"channel": {"channelArn": ABSENT_CHANNEL}},
+        "DestinationConfiguration": (
+            {"channel": {"channelArn": ABSENT_CHANNEL}},
+            {"s3": {"storageConfigurationArn": ABSENT_CHANNEL.replace("channel", "storage-configuration"),
+                    "encoderConfigurationArns": [ABSENT_CHANNEL.replace("channel", "encoder-configuration")]}},
+        ),
     },
     "ivs": {
         "ThumbnailConfiguration": {"recordingMode": "INTERVAL", "targetIntervalSeconds": 30},
         "MediaTailorPlaybackConfiguration": {"playbackConfigurationArn": AD_SERVER},
+        "MultitrackInputConfiguration": {"policy": "ALLOW", "maximumResolution": "FULL_HD"},
         "PlaybackRestrictionPolicyAllowedCountry": "CH",
     },
+}
+
+# What a member needs beside it.
+BESIDE = {
+    name: {
+        "preset": {"type": "ADVANCED_HD"},
+        "multitrackInputConfiguration": {"type": "STANDARD", "containerFormat": "FRAGMENTED_MP4"},
+    }
+    for name in ("CreateChannel", "UpdateChannel")
 }
 
 # Operations that make something, where its ARN is, and what deletes it.
@@ -206,6 +226,7 @@ def base_input(service, name, world):
     shape = operation(service, name).input_shape
     smallest = sample(shape, 0, KNOWN[service])
     if name in TAG_CALLS:
+        smallest = {**smallest, **({"tagKeys": ["a"]} if name == "UntagResource" else {})}
         return {**smallest, "resourceArn": call_input(service, name, world)["resourceArn"]}, True
     if name in BASES:
         return {**smallest, **BASES[name](world)}, True

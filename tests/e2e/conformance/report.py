@@ -11,10 +11,12 @@ FILE = pathlib.Path(__file__).parents[2] / "CONFORMANCE.md"
 
 
 class Results:
-    """`responses`: problems by operation; an entry without problems is a success. `cases`: (held, tried) by rule."""
+    """By operation. `responses`: what was wrong with them, `seen`: the paths of their members, `called`: succeeded,
+    `cases`: (held, tried) by rule."""
 
     def __init__(self):
         self.responses = collections.defaultdict(list)
+        self.seen = collections.defaultdict(set)
         self.called = set()
         self.cases = {}
 
@@ -45,7 +47,8 @@ class Results:
         lines += ["## Exceptions", ""]
         lines += [f"- `{shape}` may be {value!r} in a response: {why}." for (shape, value), why in OUTPUT_VALUES.items()]
         lines += [f"- The pattern of `{shape}` is not applied: {why}." for shape, why in IGNORED_PATTERNS.items()]
-        lines += [f"- `{shape}`, {rule}, inside, is not tried: {why}." for (shape, rule), why in INSIDE_NOT_TRIED.items()]
+        lines += [f"- `{shape}`, {rule}, inside{', empty' if empty else ''}, is not tried: {why}."
+                  for (shape, rule, empty), why in INSIDE_NOT_TRIED.items()]
         return "\n".join(lines) + "\n"
 
     def _row(self, key):

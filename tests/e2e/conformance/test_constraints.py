@@ -5,7 +5,7 @@ import collections
 import pytest
 
 from conformance.constraints import Generator
-from conformance.inputs import KNOWN, MADE, base_input
+from conformance.inputs import BESIDE, KNOWN, MADE, base_input
 from conformance.model import OPERATIONS, operation
 
 FAILURES_SHOWN_MAX = 12
@@ -15,10 +15,10 @@ FAILURES_SHOWN_MAX = 12
 def test_every_rule_is_kept_from_both_sides(world, wire, results, service, name):
     base, is_real = base_input(service, name, world)
     counts, failures = collections.defaultdict(lambda: [0, 0]), []
-    for case in Generator(service, name, base, KNOWN[service]).cases():
+    for case in Generator(service, name, base, KNOWN[service], BESIDE.get(name)).cases():
         answer = wire.call(operation(service, name), case.body)
         problem = inside_problem(service, name, case, answer, is_real) if case.inside else outside_problem(case, answer)
-        delete_what_was_made(wire, service, name, answer)
+        delete_what_was_made(wire, service, name, case, answer)
         counts[case.rule][1] += 1
         if problem:
             failures.append(f"{case}: {problem}")
@@ -50,8 +50,15 @@ def outside_problem(case, answer):
     return f"{message!r} does not name {' and '.join(missing)}" if missing else None
 
 
-def delete_what_was_made(wire, service, name, answer):
-    if answer.status < 300 and name in MADE:
+def delete_what_was_made(wire, service, name, case, answer):
+    if answer.status >= 300:
+        return
+    if name in MADE:
         member, delete = MADE[name]
-        gone = wire.call(operation(service, delete), {"arn": answer.document[member]["arn"]})
-        assert gone.status < 300, f"{delete}: {gone.status} {gone.body!r}"
+        undo = wire.call(operation(service, delete), {"arn": answer.document[member]["arn"]})
+    elif name == "TagResource" and case.body["tags"]:
+        keys = {"resourceArn": case.body["resourceArn"], "tagKeys": list(case.body["tags"])}
+        undo = wire.call(operation(service, "UntagResource"), keys)
+    else:
+        return
+    assert undo.status < 300, f"{case}: left behind, {undo.status} {undo.body!r}"

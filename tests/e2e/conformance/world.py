@@ -94,6 +94,16 @@ class World:
         """A composition to stop."""
         return st.start(self.realtime, self.stage, st.to_s3(self.storage, self.encoder))["arn"]
 
+    @functools.cached_property
+    def ended_composition(self):
+        """A composition of both destinations that was stopped."""
+        channel, _ = self.new_channel()
+        destinations = [st.to_channel(channel, self.encoder), st.to_s3(self.storage, self.encoder)]
+        started = st.start(self.realtime, self.stage, *destinations)
+        st.wait_all_active(self.realtime, started["arn"])
+        st.stop(self.realtime, started["arn"])
+        return started["arn"]
+
     def new_public_key(self):
         return self.realtime.import_public_key(publicKeyMaterial=public_key(), name="key")["publicKey"]["arn"]
 

@@ -1,0 +1,1 @@
+"""Random operation sequences against a simple model beside the server."""
