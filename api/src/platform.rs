@@ -11,6 +11,7 @@ use channel::{Channels, ChannelsConfig};
 use compositor::supervisor::{self, WorkerProgram};
 use compositor_core::error_chain::error_chain;
 use recorder::{ObjectStore, RecordingOutcome, RecordingSpec, StoreConfig, WallClock};
+use stage_gateway::limits::StreamLimits;
 use stage_gateway::token::TokenIssuer;
 use stage_gateway::{Gateway, GatewayConfig};
 
@@ -103,6 +104,8 @@ impl Platform {
             token_key_file: folder.join(TOKEN_KEY_FILE),
             issuer: token_issuer(&surroundings),
             process_start: clock.started(),
+            history: None,
+            limits: StreamLimits::default(),
         })
         .await?;
         let channels = ChannelsConfig {

@@ -119,6 +119,14 @@ pub enum OfferError {
         /// The rule it breaks.
         rule: String,
     },
+    /// The SDP offers no codec that is understood here.
+    #[error("the SDP offer cannot be accepted: m={kind} offers no {supported}")]
+    UnsupportedCodec {
+        /// `audio` or `video`.
+        kind: &'static str,
+        /// What is.
+        supported: &'static str,
+    },
     /// The stage has its full number of publishers.
     #[error("the stage has {limit} publishers already, the most allowed")]
     StageFull {
@@ -136,6 +144,14 @@ pub enum OfferError {
     PublisherNotFound {
         /// The id asked for.
         publisher: ParticipantId,
+    },
+    /// More has happened on the stage than could be written down yet.
+    #[error(
+        "the history of the stage is {limit} events behind, nobody is let in until it has caught up"
+    )]
+    HistoryBehind {
+        /// The cap.
+        limit: usize,
     },
     /// The stage session cannot be opened.
     #[error("the stage session cannot be opened")]

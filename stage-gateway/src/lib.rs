@@ -7,7 +7,7 @@
 //! ```no_run
 //! # use std::{net::SocketAddr, time::Instant};
 //! # use compositor_core::{id::{CompositionId, StageId}, sink::{JournalReader, StageJournal}, time::WallTime};
-//! # use stage_gateway::{Gateway, GatewayConfig, token::TokenIssuer};
+//! # use stage_gateway::{Gateway, GatewayConfig, history::ClientAttributes, limits::StreamLimits, token::TokenIssuer};
 //! # async fn serve(token: &str, offer: &str, now: WallTime) -> Result<(), Box<dyn std::error::Error>> {
 //! let gateway = Gateway::start(GatewayConfig {
 //!     listen: SocketAddr::from(([127, 0, 0, 1], 8189)),
@@ -20,10 +20,12 @@
 //!         events_url: "ws://127.0.0.1:8080/events".into(),
 //!     },
 //!     process_start: Instant::now(),
+//!     history: None,
+//!     limits: StreamLimits::default(),
 //! })
 //! .await?;
 //! let grant = gateway.verify_token(now, token, None)?;
-//! let answer = gateway.publish(&grant, offer).await?;
+//! let answer = gateway.publish(&grant, ClientAttributes::default(), offer).await?;
 //! let media = gateway.stage_journal(&grant.stage).await?;
 //! let mut records = media.attach(&CompositionId::new("c"), None).await?;
 //! let batch = records.next_batch().await?;
@@ -31,6 +33,7 @@
 //! # }
 //! ```
 
+mod bitrate;
 mod clock;
 mod counters;
 pub mod error;
@@ -38,6 +41,7 @@ pub mod event;
 mod feed;
 mod forward;
 pub mod gateway;
+pub mod history;
 pub mod journal;
 mod keyframe;
 mod layers;

@@ -1,9 +1,14 @@
 //! The task of a publishing peer connection: starts a reader for each track and tells the session how it ends.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
+use crate::bitrate::BitrateGauge;
+use crate::history::FailureCode;
+use crate::limits::StreamLimits;
 use crate::peer::{Peer, PeerEvent, PeerEvents, wait_for_end};
 use crate::peer_limits::CONNECT_WAIT;
 use crate::rtcp::RtcpFact;
@@ -14,14 +19,34 @@ use crate::track_reader::{self, PublisherShared, ReportSender};
 /// Remote tracks of one peer connection: audio and video.
 const TRACKS_MAX: usize = 2;
 
+/// How often the limits are looked at.
+const LIMITS_TICK: Duration = Duration::from_secs(1);
+
+/// How a publisher's connection ends.
+enum End {
+    /// By its client, the network or the API.
+    Departed(Departure),
+    /// By a limit.
+    OverLimit(FailureCode),
+}
+
 /// Runs until the connection is gone or told to stop.
 pub(crate) async fn run(
     peer: Arc<Peer>,
     events: PeerEvents,
     shared: Arc<PublisherShared>,
     stop: mpsc::Receiver<StopReason>,
+    limits: StreamLimits,
 ) {
-    let departure = live(&peer, events, &shared, stop).await;
+    let departure = match live(&peer, events, &shared, stop, limits).await {
+        End::Departed(departure) => departure,
+        End::OverLimit(code) => {
+            let peer = shared.peer;
+            let over = SessionInput::OverLimit { peer, code };
+            shared.session.tell(over).await;
+            Departure::Ended
+        }
+    };
     let left = SessionInput::Left {
         peer: shared.peer,
         departure,
@@ -35,9 +60,13 @@ async fn live(
     mut events: PeerEvents,
     shared: &Arc<PublisherShared>,
     mut stop: mpsc::Receiver<StopReason>,
-) -> Departure {
+    limits: StreamLimits,
+) -> End {
     let mut readers: Vec<ReportSender> = Vec::with_capacity(TRACKS_MAX);
-    let mut connected = false;
+    let mut connected_at = None;
+    let mut gauge = BitrateGauge::new(limits.bitrate_max);
+    let mut look = tokio::time::interval(LIMITS_TICK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = wait_for_end(peer);
     let too_late = tokio::time::sleep(CONNECT_WAIT);
     tokio::pin!(ended, too_late);
@@ -45,7 +74,7 @@ async fn live(
         tokio::select! {
             event = events.states.recv() => match event {
                 Some(PeerEvent::Connected) => {
-                    connected = true;
+                    connected_at.get_or_insert(shared.session.now());
                     shared.session.tell(SessionInput::Connected(shared.peer)).await;
                 }
                 Some(PeerEvent::Track(track)) if readers.len() < TRACKS_MAX => {
@@ -61,12 +90,22 @@ async fn live(
                     }
                 }
             }
-            _ = stop.recv() => return Departure::Ended,
+            _ = look.tick() => {
+                let now = shared.session.now();
+                let too_long = |since| now.since(since) >= limits.duration_max;
+                if gauge.is_exceeded(now, shared.bytes()) {
+                    return End::OverLimit(FailureCode::BitrateExceeded);
+                }
+                if connected_at.is_some_and(too_long) {
+                    return End::OverLimit(FailureCode::StreamDurationExceeded);
+                }
+            }
+            _ = stop.recv() => return End::Departed(Departure::Ended),
             () = &mut ended => break,
-            () = &mut too_late, if !connected => break,
+            () = &mut too_late, if connected_at.is_none() => break,
         }
     }
-    Departure::Lost {
+    End::Departed(Departure::Lost {
         last_packet: shared.last_packet(),
-    }
+    })
 }

@@ -127,12 +127,12 @@ fn check_section(
         )));
     }
     if !section.lines.iter().any(|line| is_supported(line)) {
-        let offered = if kind == "audio" {
-            "Opus"
+        let (kind, supported) = if kind == "audio" {
+            ("audio", "Opus")
         } else {
-            "H.264, VP8 or VP9"
+            ("video", "H.264, VP8 or VP9")
         };
-        return Err(unacceptable(format!("m={kind} offers no {offered}")));
+        return Err(OfferError::UnsupportedCodec { kind, supported });
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use webrtc::rtp_transceiver::RtpSender;
 use crate::error::OfferError;
 use crate::feed::{Feed, TrackControl};
 use crate::forward::{Forwarded, Forwarder, Outgoing, Source};
+use crate::history::FailureCode;
 use crate::layers::{LossGovernor, for_bandwidth};
 use crate::peer::{Peer, PeerEvent, PeerEvents, codec_parameters, wait_for_end};
 use crate::peer_limits::{CONNECT_WAIT, TRACK_WAIT};
@@ -125,6 +126,8 @@ pub(crate) struct Subscriber {
     pub(crate) outlets: Vec<Outlet>,
     /// Ends it.
     pub(crate) stop: mpsc::Receiver<StopReason>,
+    /// How long it may receive.
+    pub(crate) duration_max: Duration,
 }
 
 /// Runs until the connection is gone or told to stop.
@@ -153,6 +156,7 @@ async fn live(subscriber: Subscriber) -> Departure {
         feed,
         outlets,
         mut stop,
+        duration_max,
     } = subscriber;
     let mut lanes = Vec::with_capacity(outlets.len());
     for outlet in outlets {
@@ -185,6 +189,8 @@ async fn live(subscriber: Subscriber) -> Departure {
         .into_iter()
         .map(|lane| tokio::spawn(lane.forward(feed.clone(), facts.receiver())))
         .collect();
+    let too_long = tokio::time::sleep(duration_max);
+    tokio::pin!(too_long);
     let departure = loop {
         tokio::select! {
             event = events.states.recv() => match event {
@@ -193,6 +199,11 @@ async fn live(subscriber: Subscriber) -> Departure {
             },
             Some(fact) = facts_rx.recv() => facts.tell(fact),
             _ = stop.recv() => break Departure::Ended,
+            () = &mut too_long => {
+                let code = FailureCode::StreamDurationExceeded;
+                session.tell(SessionInput::OverLimit { peer: id, code }).await;
+                break Departure::Ended;
+            }
             () = &mut ended => break lost(&session),
         }
     };

@@ -39,6 +39,9 @@ const TICK: Duration = Duration::from_millis(20);
 /// A track without a packet for this long is stopped, and a layer is idle.
 const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
+/// Without extensions (RFC 3550 section 5.1).
+const RTP_HEADER_BYTES: u64 = 12;
+
 /// What all readers of one peer connection share.
 #[derive(Debug)]
 pub(crate) struct PublisherShared {
@@ -53,6 +56,7 @@ pub(crate) struct PublisherShared {
     /// Maps the participant's clock to the stage's.
     pub(crate) clock: Mutex<ParticipantClock>,
     last_packet: AtomicU64,
+    bytes: AtomicU64,
 }
 
 impl PublisherShared {
@@ -72,7 +76,13 @@ impl PublisherShared {
             feed,
             clock,
             last_packet,
+            bytes: AtomicU64::new(0),
         }
+    }
+
+    /// The RTP bytes of all tracks and layers so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// When the last packet of any track arrived; before the first one, when the connection was made.
@@ -168,6 +178,8 @@ impl TrackReader {
         };
         self.last_packet = now;
         self.shared.last_packet.store(now.0, Ordering::Relaxed);
+        let bytes = RTP_HEADER_BYTES + packet.payload.len() as u64;
+        self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
         if self.stopped {
             self.set_stopped(false).await;
         }

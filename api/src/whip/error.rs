@@ -97,10 +97,11 @@ impl From<OfferError> for WhipError {
             OfferError::Token(token) => return token.clone().into(),
             OfferError::Malformed { .. } => (StatusCode::BAD_REQUEST, "MalformedSdp"),
             OfferError::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "OfferTooLarge"),
-            OfferError::Unacceptable { .. } => {
+            OfferError::Unacceptable { .. } | OfferError::UnsupportedCodec { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "UnacceptableOffer")
             }
             OfferError::StageFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "StageFull"),
+            OfferError::HistoryBehind { .. } => (StatusCode::SERVICE_UNAVAILABLE, "HistoryBehind"),
             OfferError::ServerFull { .. } => (StatusCode::SERVICE_UNAVAILABLE, "ServerFull"),
             OfferError::PublisherNotFound { .. } => (StatusCode::NOT_FOUND, "PublisherNotFound"),
             OfferError::Session(_) | OfferError::Internal { .. } => {

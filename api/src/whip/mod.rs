@@ -4,6 +4,7 @@
 //! `/whip/session/<id>`, which takes PATCH (trickle ICE, ICE restart) and DELETE.
 
 mod error;
+mod user_agent;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -14,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 use compositor_core::id::ParticipantId;
 use stage_gateway::error::TokenError;
+use stage_gateway::history::ClientAttributes;
 use stage_gateway::token::{self, Grant, ImportedKey};
 use stage_gateway::{Answer, Gateway, PatchAnswer};
 
@@ -71,7 +73,10 @@ async fn publish(
 ) -> Result<Response, WhipError> {
     let grant = state.grant(&headers).await?;
     let offer = sdp_text(&headers, SDP, &offer)?;
-    let answer = state.gateway.publish(&grant, offer).await?;
+    let answer = state
+        .gateway
+        .publish(&grant, client_of(&headers), offer)
+        .await?;
     created(answer)
 }
 
@@ -85,7 +90,12 @@ async fn subscribe(
     let offer = sdp_text(&headers, SDP, &offer)?;
     let answer = state
         .gateway
-        .subscribe(&grant, &ParticipantId::new(publisher), offer)
+        .subscribe(
+            &grant,
+            client_of(&headers),
+            &ParticipantId::new(publisher),
+            offer,
+        )
         .await?;
     created(answer)
 }
@@ -230,6 +240,14 @@ impl WhipState {
         }
         Ok(())
     }
+}
+
+/// What the client says of itself.
+fn client_of(headers: &HeaderMap) -> ClientAttributes {
+    let user_agent = headers
+        .get(header::USER_AGENT)
+        .and_then(|value| value.to_str().ok());
+    user_agent::client_attributes(user_agent.unwrap_or_default())
 }
 
 fn sdp_text<'a>(

@@ -1,6 +1,7 @@
 //! The public handle: tokens, WHIP offers and resources, stage sessions, events.
 
 mod offers;
+mod refusals;
 mod registry;
 
 use std::net::{IpAddr, SocketAddr};
@@ -12,13 +13,14 @@ use std::time::Instant;
 use compositor_core::id::{ParticipantId, SessionId, StageId};
 use compositor_core::roster::Publisher;
 use compositor_core::time::{MediaTime, WallTime};
-use tokio::sync::{Mutex as AsyncMutex, broadcast};
+use tokio::sync::{Mutex as AsyncMutex, broadcast, mpsc};
 
 use crate::clock::ProcessClock;
 use crate::counters::{Counters, Drops};
 use crate::error::{ResourceError, SessionError, StartError, TokenError};
 use crate::event::GatewayEvent;
-use crate::limits::EVENT_QUEUE;
+use crate::history::HistoryEvent;
+use crate::limits::{EVENT_QUEUE, StreamLimits};
 use crate::mux::Mux;
 use crate::session::{SessionInput, SessionSetup, SessionShared};
 use crate::stage_media::StageMedia;
@@ -40,6 +42,10 @@ pub struct GatewayConfig {
     pub issuer: TokenIssuer,
     /// The zero of [`compositor_core::time::MonotonicTime`] in this process.
     pub process_start: Instant,
+    /// Who remembers what happens in sessions, without loss; `None`: nobody.
+    pub history: Option<mpsc::Sender<HistoryEvent>>,
+    /// What participants may send, and for how long.
+    pub limits: StreamLimits,
 }
 
 /// The answer to a WHIP or subscribe offer.
@@ -294,6 +300,7 @@ impl Inner {
             stage_dir: &self.stage_dir(stage),
             process: self.clock,
             events: self.events.clone(),
+            history: self.config.history.clone(),
             counters: self.counters.clone(),
         })
         .await?;

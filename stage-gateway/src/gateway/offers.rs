@@ -8,9 +8,11 @@ use compositor_core::access_unit::MediaKind;
 use compositor_core::id::ParticipantId;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
+use super::refusals::Caller;
 use super::registry::{Resource, ResourceGuard};
 use super::{Answer, Gateway, Inner, PatchAnswer};
 use crate::error::{OfferError, ResourceError, SessionError};
+use crate::history::{Attempt, ClientAttributes};
 use crate::limits::PEERS_MAX;
 use crate::peer::{Peer, PeerEvents};
 use crate::publisher;
@@ -27,24 +29,48 @@ const STOP_QUEUE: usize = 1;
 impl Gateway {
     /// Answers a WHIP offer: the participant publishes. An earlier peer connection of the same participant is replaced
     /// once this one is up, and the participant keeps its place.
-    pub async fn publish(&self, grant: &Grant, offer: &str) -> Result<Answer, OfferError> {
-        grant.require_publish()?;
-        let offer = sdp::check_offer(offer, Purpose::Publish)?;
-        let (inner, grant) = (self.inner.clone(), grant.clone());
-        uncancelled(async move { inner.publish(&grant, &offer).await }).await
+    pub async fn publish(
+        &self,
+        grant: &Grant,
+        client: ClientAttributes,
+        offer: &str,
+    ) -> Result<Answer, OfferError> {
+        let (inner, caller) = (self.inner.clone(), Caller::new(grant, client));
+        inner.admit(&grant.stage)?;
+        let allowed = grant.require_publish().map_err(OfferError::from);
+        let offer = allowed.and_then(|()| sdp::check_offer(offer, Purpose::Publish));
+        uncancelled(async move {
+            let answered = match offer {
+                Ok(offer) => inner.publish(&caller, &offer).await,
+                Err(refused) => Err(refused),
+            };
+            inner.note(caller, Attempt::Publish, answered).await
+        })
+        .await
     }
 
     /// Answers a subscribe offer: the participant receives `publisher`.
     pub async fn subscribe(
         &self,
         grant: &Grant,
+        client: ClientAttributes,
         publisher: &ParticipantId,
         offer: &str,
     ) -> Result<Answer, OfferError> {
-        grant.require_subscribe()?;
-        let offer = sdp::check_offer(offer, Purpose::Subscribe)?;
-        let (inner, grant, publisher) = (self.inner.clone(), grant.clone(), publisher.clone());
-        uncancelled(async move { inner.subscribe(&grant, &publisher, &offer).await }).await
+        let (inner, caller) = (self.inner.clone(), Caller::new(grant, client));
+        inner.admit(&grant.stage)?;
+        let allowed = grant.require_subscribe().map_err(OfferError::from);
+        let offer = allowed.and_then(|()| sdp::check_offer(offer, Purpose::Subscribe));
+        let publisher = publisher.clone();
+        uncancelled(async move {
+            let answered = match offer {
+                Ok(offer) => inner.subscribe(&caller, &publisher, &offer).await,
+                Err(refused) => Err(refused),
+            };
+            let attempt = Attempt::Subscribe(publisher);
+            inner.note(caller, attempt, answered).await
+        })
+        .await
     }
 
     /// Takes trickled candidates or restarts ICE (RFC 9725 section 4.3). `if_match` is the header's value.
@@ -117,8 +143,9 @@ async fn uncancelled<T: Send + 'static>(
 }
 
 impl Inner {
-    async fn publish(&self, grant: &Grant, offer: &Offer) -> Result<Answer, OfferError> {
-        let seat = self.join(grant, Role::Publisher).await?;
+    async fn publish(&self, caller: &Caller, offer: &Offer) -> Result<Answer, OfferError> {
+        let seat = self.join(caller, Role::Publisher).await?;
+        let grant = &caller.grant;
         let made = async {
             let (peer, mut events) = self.new_peer(offer).await?;
             let answer = peer.answer(&mut events).await?;
@@ -133,21 +160,22 @@ impl Inner {
         let shared = PublisherShared::new(participant, seat.peer, seat.session.clone(), feed);
         let peer = Arc::new(peer);
         let (answer, guard) = self.keep(grant, &peer, seat.stop, sdp);
+        let limits = self.config.limits;
         tokio::spawn(async move {
             let _guard = guard;
-            publisher::run(peer, events, Arc::new(shared), seat.stopped).await;
+            publisher::run(peer, events, Arc::new(shared), seat.stopped, limits).await;
         });
         Ok(answer)
     }
 
     async fn subscribe(
         &self,
-        grant: &Grant,
+        caller: &Caller,
         publisher: &ParticipantId,
         offer: &Offer,
     ) -> Result<Answer, OfferError> {
         let seat = self
-            .join(grant, Role::Subscriber(publisher.clone()))
+            .join(caller, Role::Subscriber(publisher.clone()))
             .await?;
         let made = async {
             let feed = seat.session.existing_feed(publisher);
@@ -161,7 +189,8 @@ impl Inner {
         };
         let (peer, events, feed, outlets, sdp) = seat.unless_refused(made.await).await?;
         let peer = Arc::new(peer);
-        let (answer, guard) = self.keep(grant, &peer, seat.stop, sdp);
+        let (answer, guard) = self.keep(&caller.grant, &peer, seat.stop, sdp);
+        let duration_max = self.config.limits.duration_max;
         let (id, session, stop) = (seat.peer, seat.session, seat.stopped);
         tokio::spawn(async move {
             let _guard = guard;
@@ -173,6 +202,7 @@ impl Inner {
                 feed,
                 outlets,
                 stop,
+                duration_max,
             })
             .await;
         });
@@ -186,7 +216,8 @@ impl Inner {
         Peer::new(&self.mux, offer).await
     }
 
-    async fn join(&self, grant: &Grant, role: Role) -> Result<Seat, OfferError> {
+    async fn join(&self, caller: &Caller, role: Role) -> Result<Seat, OfferError> {
+        let grant = &caller.grant;
         let session = match &role {
             Role::Publisher => self.session(&grant.stage).await?,
             // Nobody publishes on a stage without a session.
@@ -208,6 +239,7 @@ impl Inner {
         let joining = Joining {
             peer,
             identity,
+            client: caller.client.clone(),
             role,
             stop: stop.clone(),
         };

@@ -14,11 +14,14 @@ use compositor_core::time::MonotonicTime;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 
+use super::backlog::Backlog;
 use super::{Joining, Role, SessionInput, SessionShared, StopReason};
+use crate::clock::WallAnchor;
 use crate::error::OfferError;
 use crate::event::{GatewayEvent, GatewayEventKind};
+use crate::history::{Attempt, FailureCode, HistoryEvent, HistoryKind, Visitor};
 use crate::journal::{Follower, Journal, JournalEvent};
-use crate::stage::{Departure, PeerId, Stage, StageOutput};
+use crate::stage::{Departure, Identity, PeerId, Stage, StageOutput};
 
 /// A session without peers and readers ends after this long; participants that reload a page find it again.
 const LINGER: Duration = Duration::from_secs(60);
@@ -30,6 +33,7 @@ const RESUME_WAIT: Duration = Duration::from_secs(120);
 pub(super) fn spawn(
     shared: Arc<SessionShared>,
     inputs: mpsc::Receiver<SessionInput>,
+    backlog: Backlog,
     resumed: bool,
 ) {
     let now = shared.now();
@@ -37,6 +41,8 @@ pub(super) fn spawn(
         shared,
         stage: Stage::default(),
         peers: HashMap::new(),
+        backlog,
+        wall: WallAnchor::new(now),
         empty_since: Some(now),
         hold_until: resumed.then(|| now.plus(RESUME_WAIT)),
     };
@@ -47,6 +53,8 @@ struct Actor {
     shared: Arc<SessionShared>,
     stage: Stage,
     peers: HashMap<PeerId, Member>,
+    backlog: Backlog,
+    wall: WallAnchor,
     empty_since: Option<MonotonicTime>,
     hold_until: Option<MonotonicTime>,
 }
@@ -59,11 +67,13 @@ struct Member {
 impl Actor {
     async fn run(mut self, mut inputs: mpsc::Receiver<SessionInput>) {
         self.report(self.shared.now(), GatewayEventKind::SessionStarted);
+        self.remember(self.shared.now(), HistoryKind::SessionStarted);
         if self.hold_until.is_some() {
             self.write_roster(RosterChange::Snapshot(Vec::new()));
         }
         let mut ticker = tokio::time::interval(WATERMARK_INTERVAL);
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let shared = self.shared.clone();
         let closed = loop {
             tokio::select! {
                 input = inputs.recv() => match input {
@@ -71,6 +81,7 @@ impl Actor {
                     Some(input) => self.handle(input),
                     None => break None,
                 },
+                () = self.backlog.hand_over(&shared.history_full) => {}
                 _ = ticker.tick() => if self.on_tick() { break None },
             }
             self.act();
@@ -89,6 +100,19 @@ impl Actor {
                 let _ = reply.send(self.join(joining));
             }
             SessionInput::Connected(peer) => self.on_connected(now, peer),
+            SessionInput::OverLimit { peer, code } => self.on_over_limit(now, peer, code),
+            SessionInput::Refused {
+                visitor,
+                attempt,
+                code,
+            } => {
+                let failed = HistoryKind::Failed {
+                    visitor,
+                    attempt,
+                    code,
+                };
+                self.remember(now, failed);
+            }
             SessionInput::Left { peer, departure } => self.on_left(now, peer, departure),
             SessionInput::TrackStarted {
                 participant,
@@ -173,6 +197,8 @@ impl Actor {
         if !self.is_connected(&participant, |_| true) {
             let user_id = identity.user_id.clone();
             let participant = participant.clone();
+            let visitor = visitor_of(&member.joining);
+            self.remember(now, HistoryKind::Joined(visitor));
             self.report(
                 now,
                 GatewayEventKind::ParticipantJoined {
@@ -189,10 +215,16 @@ impl Actor {
             Role::Publisher => {
                 self.stage.connect(now, &identity, peer);
                 if !published_already {
+                    self.remember(now, HistoryKind::PublishStarted(participant.clone()));
                     self.report(now, GatewayEventKind::PublishStarted { participant });
                 }
             }
             Role::Subscriber(publisher) => {
+                let started = HistoryKind::SubscribeStarted {
+                    participant: participant.clone(),
+                    publisher: publisher.clone(),
+                };
+                self.remember(now, started);
                 self.report(
                     now,
                     GatewayEventKind::SubscribeStarted {
@@ -229,11 +261,17 @@ impl Actor {
             Role::Publisher => {
                 self.stage.disconnect(now, &participant, peer, departure);
                 if !self.is_connected(&participant, |role| *role == Role::Publisher) {
+                    self.remember(at, HistoryKind::PublishStopped(participant.clone()));
                     let participant = participant.clone();
                     self.report(at, GatewayEventKind::PublishStopped { participant });
                 }
             }
             Role::Subscriber(publisher) => {
+                let stopped = HistoryKind::SubscribeStopped {
+                    participant: participant.clone(),
+                    publisher: publisher.clone(),
+                };
+                self.remember(at, stopped);
                 let participant = participant.clone();
                 self.report(
                     now,
@@ -245,8 +283,26 @@ impl Actor {
             }
         }
         if !self.is_connected(&participant, |_| true) {
+            self.remember(at, HistoryKind::Left(participant.clone()));
             self.report(at, GatewayEventKind::ParticipantLeft { participant });
         }
+    }
+
+    fn on_over_limit(&mut self, now: MonotonicTime, peer: PeerId, code: FailureCode) {
+        let Some(Member { joining, .. }) = self.peers.get(&peer) else {
+            return;
+        };
+        let attempt = match &joining.role {
+            Role::Publisher => Attempt::Publish,
+            Role::Subscriber(publisher) => Attempt::Subscribe(publisher.clone()),
+        };
+        let visitor = visitor_of(joining);
+        let failed = HistoryKind::Failed {
+            visitor,
+            attempt,
+            code,
+        };
+        self.remember(now, failed);
     }
 
     fn is_connected(&self, participant: &ParticipantId, role: impl Fn(&Role) -> bool) -> bool {
@@ -398,6 +454,16 @@ impl Actor {
         });
     }
 
+    fn remember(&mut self, at: MonotonicTime, kind: HistoryKind) {
+        let event = HistoryEvent {
+            stage: self.shared.stage.clone(),
+            session: self.shared.session.clone(),
+            at: self.wall.of(self.shared.now(), at),
+            kind,
+        };
+        self.backlog.push(event, &self.shared.history_full);
+    }
+
     async fn finish(mut self) {
         let now = self.shared.now();
         for member in self.peers.values() {
@@ -414,5 +480,21 @@ impl Actor {
             journal.close().await;
         }
         self.report(now, GatewayEventKind::SessionEnded);
+        self.remember(now, HistoryKind::SessionEnded);
+        self.backlog.drain(&self.shared.history_full).await;
+    }
+}
+
+fn visitor_of(joining: &Joining) -> Visitor {
+    let Identity {
+        participant,
+        user_id,
+        attributes,
+    } = joining.identity.clone();
+    Visitor {
+        participant,
+        user_id,
+        attributes,
+        client: joining.client.clone(),
     }
 }

@@ -1,6 +1,7 @@
 //! One life of a stage: what its peers and compositions share, and the actor that owns the roster.
 
 mod actor;
+mod backlog;
 mod folder;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,11 +17,13 @@ use compositor_core::time::{MediaTime, MonotonicTime};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, mpsc, oneshot};
 
+use self::backlog::Backlog;
 use crate::clock::ProcessClock;
 use crate::counters::Counters;
 use crate::error::{OfferError, SessionError};
 use crate::event::GatewayEvent;
 use crate::feed::{Feed, TrackControl};
+use crate::history::{Attempt, ClientAttributes, FailureCode, HistoryEvent, Visitor};
 use crate::journal::{Follower, Journal};
 use crate::layers::LayerState;
 use crate::rtp::StageClock;
@@ -54,6 +57,8 @@ pub(crate) struct Joining {
     pub(crate) peer: PeerId,
     /// Whose it is.
     pub(crate) identity: Identity,
+    /// What it says of its software.
+    pub(crate) client: ClientAttributes,
     /// What for.
     pub(crate) role: Role,
     /// Ends it.
@@ -72,6 +77,22 @@ pub(crate) enum SessionInput {
     },
     /// Its ICE and DTLS are up.
     Connected(PeerId),
+    /// A limit ends it; `Left` follows.
+    OverLimit {
+        /// Which.
+        peer: PeerId,
+        /// Which limit.
+        code: FailureCode,
+    },
+    /// An offer was refused.
+    Refused {
+        /// Whose.
+        visitor: Visitor,
+        /// What it was for.
+        attempt: Attempt,
+        /// Why.
+        code: FailureCode,
+    },
     /// It is gone.
     Left {
         /// Which.
@@ -150,6 +171,7 @@ pub(crate) struct SessionShared {
     process: ProcessClock,
     inputs: mpsc::Sender<SessionInput>,
     events: broadcast::Sender<GatewayEvent>,
+    history_full: AtomicBool,
     counters: Arc<Counters>,
     journal: Mutex<Option<Journal>>,
     journaling: AtomicBool,
@@ -171,6 +193,8 @@ pub(crate) struct SessionSetup<'a> {
     pub(crate) process: ProcessClock,
     /// Where events go.
     pub(crate) events: broadcast::Sender<GatewayEvent>,
+    /// Who remembers.
+    pub(crate) history: Option<mpsc::Sender<HistoryEvent>>,
     /// Where drops are counted.
     pub(crate) counters: Arc<Counters>,
 }
@@ -200,6 +224,7 @@ impl SessionShared {
             process: setup.process,
             inputs,
             events: setup.events,
+            history_full: AtomicBool::new(false),
             counters: setup.counters,
             journal: Mutex::new(None),
             journaling: AtomicBool::new(false),
@@ -217,13 +242,19 @@ impl SessionShared {
             .journaling
             .store(journal.is_active(), Ordering::Relaxed);
         *shared.journal.lock() = Some(journal);
-        actor::spawn(shared.clone(), inputs_rx, opened.resumed.is_some());
+        let backlog = Backlog::new(setup.history);
+        actor::spawn(shared.clone(), inputs_rx, backlog, opened.resumed.is_some());
         Ok(shared)
     }
 
     /// The process clock.
     pub(crate) fn now(&self) -> MonotonicTime {
         self.process.now()
+    }
+
+    /// Whether what has happened waits to be remembered, so that nothing new may begin.
+    pub(crate) fn is_history_full(&self) -> bool {
+        self.history_full.load(Ordering::Relaxed)
     }
 
     /// The stage clock.

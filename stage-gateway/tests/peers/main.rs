@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
+mod history;
 mod publish;
 mod restart;
 mod subscribe;

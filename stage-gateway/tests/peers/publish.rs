@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{NOW, SOON, World, read_records, until, vp8};
+use crate::world::{NOW, SOON, World, client_attributes, read_records, until, vp8};
 use compositor_core::access_unit::Codec;
 use compositor_core::id::{CompositionId, ParticipantId};
 use compositor_core::journal::RecordBody;
@@ -155,18 +155,28 @@ async fn the_thirteenth_publisher_is_refused_and_broken_offers_harm_nobody() {
     let client = crate::world::Client::publisher(&["video/H264"]).await;
     let offer = client.offer().await;
     for broken in ["", "v=0", "v=0\r\nm=video", &offer[..offer.len() / 2], "{}"] {
-        let refused = world.gateway.publish(&world.grant("ann"), broken).await;
+        let refused = world
+            .gateway
+            .publish(&world.grant("ann"), client_attributes(), broken)
+            .await;
         assert!(refused.is_err(), "{broken}");
     }
     for index in 0..12 {
         let grant = world.grant(&format!("p{index}"));
-        world.gateway.publish(&grant, &offer).await.unwrap();
+        world
+            .gateway
+            .publish(&grant, client_attributes(), &offer)
+            .await
+            .unwrap();
     }
-    let refused = world.gateway.publish(&world.grant("p12"), &offer).await;
+    let refused = world
+        .gateway
+        .publish(&world.grant("p12"), client_attributes(), &offer)
+        .await;
     assert!(matches!(refused, Err(OfferError::StageFull { limit: 12 })));
     world
         .gateway
-        .publish(&world.grant("p3"), &offer)
+        .publish(&world.grant("p3"), client_attributes(), &offer)
         .await
         .unwrap();
 }

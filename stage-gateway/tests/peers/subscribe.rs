@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{Client, NOW, SOON, World, until, vp8};
+use crate::world::{Client, NOW, SOON, World, client_attributes, until, vp8};
 use compositor_core::id::ParticipantId;
 use compositor_core::time::WallTime;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
@@ -88,7 +88,7 @@ async fn subscribing_needs_a_publisher_and_the_capability() {
     let nobody = ParticipantId::new("nobody");
     let refused = world
         .gateway
-        .subscribe(&world.grant("bob"), &nobody, &offer)
+        .subscribe(&world.grant("bob"), client_attributes(), &nobody, &offer)
         .await;
     assert!(matches!(refused, Err(OfferError::PublisherNotFound { .. })));
     let token = world.gateway.mint_token(&TokenSpec {
@@ -103,13 +103,19 @@ async fn subscribing_needs_a_publisher_and_the_capability() {
         expires_at: WallTime(NOW.0 + 1_000_000),
     });
     let grant = world.gateway.verify_token(NOW, &token, None).unwrap();
-    let refused = world.gateway.subscribe(&grant, &nobody, &offer).await;
+    let refused = world
+        .gateway
+        .subscribe(&grant, client_attributes(), &nobody, &offer)
+        .await;
     assert!(matches!(
         refused,
         Err(OfferError::Token(TokenError::MissingCapability {
             capability: "SUBSCRIBE"
         }))
     ));
-    let refused = world.gateway.publish(&grant, &offer).await;
+    let refused = world
+        .gateway
+        .publish(&grant, client_attributes(), &offer)
+        .await;
     assert!(matches!(refused, Err(OfferError::Unacceptable { .. })));
 }

@@ -1,6 +1,6 @@
 //! ICE over loopback: TCP on the same port, trickling, restarts.
 
-use crate::world::{Client, SOON, World, until, vp8};
+use crate::world::{Client, SOON, World, client_attributes, until, vp8};
 use rtc::peer_connection::configuration::RTCOfferOptions;
 use rtc::peer_connection::transport::RTCIceCandidateInit;
 use stage_gateway::PatchAnswer;
@@ -56,7 +56,7 @@ async fn media_comes_over_tcp_on_the_same_port() {
     let offer = client.offer().await;
     let answer = world
         .gateway
-        .publish(&world.grant("ann"), &offer)
+        .publish(&world.grant("ann"), client_attributes(), &offer)
         .await
         .unwrap();
     let candidates: Vec<&str> = answer

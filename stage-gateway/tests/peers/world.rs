@@ -22,9 +22,11 @@ use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
+use stage_gateway::history::{ClientAttributes, HistoryEvent, HistoryKind};
+use stage_gateway::limits::StreamLimits;
 use stage_gateway::token::{Grant, TokenIssuer, TokenSpec};
 use stage_gateway::{Answer, Gateway, GatewayConfig};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Mutex as AsyncMutex, mpsc, watch};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
@@ -37,6 +39,12 @@ use webrtc::rtp_transceiver::RtpSender;
 /// Longest wait for anything that should take milliseconds.
 pub(crate) const SOON: Duration = Duration::from_secs(10);
 
+/// Longest wait for the next thing that a session remembers: the bitrate window is 10 s.
+const REMEMBERED_WAIT: Duration = Duration::from_secs(20);
+
+/// History that a test may leave unread.
+const HISTORY_QUEUE: usize = 256;
+
 /// Wall time of all tests.
 pub(crate) const NOW: WallTime = WallTime(1_800_000_000_000_000);
 
@@ -45,6 +53,8 @@ pub(crate) struct World {
     pub(crate) gateway: Gateway,
     pub(crate) folder: tempfile::TempDir,
     pub(crate) stage: StageId,
+    /// What sessions remember.
+    pub(crate) remembered: AsyncMutex<mpsc::Receiver<HistoryEvent>>,
 }
 
 impl World {
@@ -53,6 +63,11 @@ impl World {
     }
 
     pub(crate) async fn in_folder(folder: tempfile::TempDir) -> Self {
+        Self::with_limits(folder, StreamLimits::default()).await
+    }
+
+    pub(crate) async fn with_limits(folder: tempfile::TempDir, limits: StreamLimits) -> Self {
+        let (history, remembered) = mpsc::channel(HISTORY_QUEUE);
         let config = GatewayConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             advertised: None,
@@ -64,12 +79,15 @@ impl World {
                 events_url: "ws://127.0.0.1/events".into(),
             },
             process_start: Instant::now(),
+            history: Some(history),
+            limits,
         };
         let gateway = Gateway::start(config).await.unwrap();
         Self {
             gateway,
             folder,
             stage: StageId::new("AbCdEf123456"),
+            remembered: AsyncMutex::new(remembered),
         }
     }
 
@@ -93,13 +111,32 @@ impl World {
             .unwrap()
     }
 
+    /// What was remembered from now until `last` is, both included.
+    pub(crate) async fn remembered_until(
+        &self,
+        mut last: impl FnMut(&HistoryKind) -> bool,
+    ) -> Vec<HistoryEvent> {
+        let mut remembered = self.remembered.lock().await;
+        let mut events = Vec::new();
+        loop {
+            let next = tokio::time::timeout(REMEMBERED_WAIT, remembered.recv()).await;
+            let Ok(Some(event)) = next else {
+                panic!("nothing more was remembered after {events:?}");
+            };
+            events.push(event);
+            if last(&events[events.len() - 1].kind) {
+                return events;
+            }
+        }
+    }
+
     /// Connects a publisher of `codecs`.
     pub(crate) async fn publish(&self, participant: &str, codecs: &[&str]) -> (Client, Answer) {
         let client = Client::publisher(codecs).await;
         let offer = client.offer().await;
         let answer = self
             .gateway
-            .publish(&self.grant(participant), &offer)
+            .publish(&self.grant(participant), client_attributes(), &offer)
             .await
             .unwrap();
         client.accept(&answer.sdp).await;
@@ -115,12 +152,20 @@ impl World {
         let grant = self.grant(participant);
         let answer = self
             .gateway
-            .subscribe(&grant, &publisher, &offer)
+            .subscribe(&grant, client_attributes(), &publisher, &offer)
             .await
             .unwrap();
         client.accept(&answer.sdp).await;
         client.connected().await;
         (client, answer)
+    }
+}
+
+/// What every client says of itself.
+pub(crate) fn client_attributes() -> ClientAttributes {
+    ClientAttributes {
+        browser_name: "Tester".into(),
+        ..ClientAttributes::default()
     }
 }
 
