@@ -25,6 +25,9 @@ pub enum Command {
     /// Compose one stage: the worker that `serve` spawns; it speaks on the socket that is its standard input.
     #[command(hide = true)]
     Compose,
+    /// Encode the failover slate of a channel: what `serve` spawns; it writes to its standard output.
+    #[command(hide = true)]
+    Slate(SlateArgs),
     /// Publish a file or a test pattern to a stage.
     Publish(PublishArgs),
     /// Check plugins, ports, disk and S3, and say what to do.
@@ -55,6 +58,21 @@ pub struct ServeArgs {
     /// Base of all URLs handed out [env: PROSCENIUM_PUBLIC_URL] [default: the HTTP address]
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
+}
+
+/// What a slate must look like.
+#[derive(Args, Debug)]
+pub struct SlateArgs {
+    /// Pixels, even.
+    pub width: u16,
+    /// Pixels, even.
+    pub height: u16,
+    /// Frames in `fps_den` seconds.
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub fps_num: u32,
+    /// Seconds.
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub fps_den: u32,
 }
 
 /// The settings to look at, and what to try with them.

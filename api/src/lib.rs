@@ -39,6 +39,7 @@ pub mod serve;
 pub mod session_api;
 pub mod shutdown;
 pub mod sigv4;
+pub mod slate;
 pub mod state;
 pub mod store;
 pub mod telemetry;

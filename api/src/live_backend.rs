@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use channel::{ChannelGrant, ChannelType, Channels, Directory, DirectoryError};
+use channel::{
+    ChannelGrant, ChannelType, Channels, Directory, DirectoryError, IngestLimits, IngestTerms,
+};
 use compositor_core::access_unit::MediaKind;
 use compositor_core::id::{ChannelId, CompositionId, ParticipantId, SessionId, StageId};
 use compositor_core::roster::{Publisher, Track};
@@ -15,8 +17,10 @@ use crate::backend::{
     Backend, BackendError, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
 };
 use crate::composition::Compositions;
+use crate::dto;
+use crate::dto::channel::ChannelRecord;
 use crate::session_api::{PageBackend, PublishingParticipant};
-use crate::store::Store;
+use crate::store::{Resource, Store};
 
 /// What `proscenium serve` runs.
 #[derive(Debug)]
@@ -168,11 +172,38 @@ impl Directory for StoreDirectory {
         let found = self.0.channel_of_stream_key(stream_key).await;
         let channel = found.map_err(|error| DirectoryError(Box::new(error)))?;
         Ok(channel.map(|channel| ChannelGrant {
+            ingest: self.ingest_terms(&channel),
             channel: ChannelId::new(channel.arn.id()),
             arn: channel.arn.to_string(),
             name: channel.record.name,
             insecure_ingest: channel.record.insecure_ingest,
             channel_type: ChannelType::Standard,
         }))
+    }
+}
+
+impl StoreDirectory {
+    fn ingest_terms(&self, channel: &Resource<ChannelRecord>) -> IngestTerms {
+        let quotas = self.0.quotas();
+        let is_basic = channel.record.channel_type == dto::channel::ChannelType::Basic;
+        let bitrates = if is_basic {
+            [
+                quotas.ingest_bitrate_basic_480p,
+                quotas.ingest_bitrate_basic,
+            ]
+        } else {
+            [quotas.ingest_bitrate; 2]
+        };
+        let [bitrate_up_to_480p, bitrate] = bitrates.map(u64::from);
+        IngestTerms {
+            broadcasts_max: quotas.concurrent_streams,
+            limits: IngestLimits {
+                bitrate_up_to_480p,
+                bitrate,
+                edge_pixels: quotas.ingest_pixels_per_edge,
+                total_pixels: quotas.ingest_total_pixels,
+            },
+            ..IngestTerms::default()
+        }
     }
 }

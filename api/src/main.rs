@@ -2,11 +2,13 @@
 
 use std::process::ExitCode;
 
-use api::cli::{Cli, Command, ServeArgs};
+use api::cli::{Cli, Command, ServeArgs, SlateArgs};
 use api::clock::Clock;
 use api::config::Config;
 use api::{doctor, open_files, publish, serve, telemetry};
 use clap::Parser;
+use compositor::slate::{self, SlateSpec};
+use compositor_core::time::FrameRate;
 
 /// The exit status for settings that cannot be used, as for a wrong command line.
 const USAGE_ERROR: u8 = 2;
@@ -20,6 +22,20 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(&error),
         },
+        Command::Slate(args) => {
+            let SlateArgs {
+                width,
+                height,
+                fps_num: num,
+                fps_den: den,
+            } = args;
+            let fps = FrameRate { num, den };
+            let spec = SlateSpec { width, height, fps };
+            match slate::write_pictures(spec, &mut std::io::stdout().lock()) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(error) => failed(&error),
+            }
+        }
         Command::Publish(args) => {
             telemetry::start_logging("warn");
             finished(run_async(async { Ok(publish::run(args).await?) }))

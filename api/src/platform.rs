@@ -24,6 +24,7 @@ use crate::endpoints::ingest_endpoint;
 use crate::live_backend::{LiveBackend, StoreDirectory};
 use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
+use crate::slate::SlateEncoder;
 use crate::state::{ApiState, Settings, events_url, whip_url};
 use crate::store::{Store, StoreError};
 use crate::{router, whip};
@@ -115,14 +116,15 @@ impl Platform {
             public_url: surroundings.public_url.to_string(),
         };
         let directory = Arc::new(StoreDirectory(store.clone()));
-        let (channels, mut channel_events) = Channels::start(channels, directory).await?;
+        let worker = worker_program(data_dir).map_err(PlatformError::Executable)?;
+        let slates = Arc::new(SlateEncoder::new(worker.clone()));
+        let (channels, mut channel_events) = Channels::start(channels, directory, slates).await?;
         let channels = Arc::new(channels);
         tokio::spawn(async move {
-            while let Some(event) = channel_events.recv().await {
-                tracing::info!(channel = %event.channel, stream_id = event.stream_id, event = ?event.event, "stream");
+            while let Some(report) = channel_events.recv().await {
+                tracing::info!(?report, "stream");
             }
         });
-        let worker = worker_program(data_dir).map_err(PlatformError::Executable)?;
         tokio::spawn(warm_up(worker.clone()));
         let wall_clock = WallClock::new(move || clock.wall());
         let spool_root = folder.join(SPOOL_FOLDER);

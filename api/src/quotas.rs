@@ -2,7 +2,7 @@
 //! can change.
 
 /// The largest value that a quota can be set to.
-pub const QUOTA_MAX: u32 = 10_000_000;
+pub const QUOTA_MAX: u32 = 1_000_000_000;
 
 macro_rules! quotas {
     ($($(#[$doc:meta])* $name:ident = $default:literal,)+) => {
@@ -53,6 +53,16 @@ quotas! {
     stream_keys_per_channel = 1,
     /// Live streams of an account at a time.
     concurrent_streams = 100,
+    /// Bits per second that a publisher may send.
+    ingest_bitrate = 8_500_000,
+    /// The same to a BASIC channel, of pictures up to 480p.
+    ingest_bitrate_basic_480p = 1_500_000,
+    /// The same to a BASIC channel, of larger pictures.
+    ingest_bitrate_basic = 3_500_000,
+    /// Pixels along the longer edge that a publisher may send.
+    ingest_pixels_per_edge = 1920,
+    /// Pixels of a picture that a publisher may send.
+    ingest_total_pixels = 2_073_600,
     /// Playback key pairs of an account.
     playback_key_pairs = 3,
     /// Playback restriction policies of an account.

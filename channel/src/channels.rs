@@ -13,11 +13,12 @@ use tokio::task::JoinHandle;
 
 use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest};
 use crate::directory::Directory;
-use crate::event::{ChannelEvent, StreamHealth};
+use crate::event::{Report, StreamHealth};
 use crate::hub::{CloseReason, Hub};
 use crate::ingest;
 use crate::limits::EVENT_CHANNEL;
 use crate::origin::{self, Naming};
+use crate::slate::SlateSource;
 use crate::tap::StreamTap;
 
 /// How the channels are reached.
@@ -83,14 +84,15 @@ impl Channels {
     pub async fn start(
         config: ChannelsConfig,
         directory: Arc<dyn Directory>,
-    ) -> Result<(Self, mpsc::Receiver<ChannelEvent>), StartError> {
+        slates: Arc<dyn SlateSource>,
+    ) -> Result<(Self, mpsc::Receiver<Report>), StartError> {
         let ChannelsConfig {
             listen,
             region,
             account,
             public_url,
         } = config;
-        let hub = Arc::new(Hub::new());
+        let hub = Arc::new(Hub::new(slates));
         let ingest = ingest::listen(listen, Arc::clone(&hub), directory).await?;
         let (local_addr, own_addr) = (ingest.local_addr(), ingest.own_addr());
         let (stop, stopped) = watch::channel(false);

@@ -1,7 +1,12 @@
 //! Whose stream key is it? Answered by the API's store.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use compositor_core::id::ChannelId;
+
+use crate::event::{IngestLimit, LimitBreach};
+use crate::slate::SlateTimes;
 
 /// Knows the stream keys of all channels.
 #[async_trait]
@@ -23,6 +28,89 @@ pub struct ChannelGrant {
     pub insecure_ingest: bool,
     /// Its type.
     pub channel_type: ChannelType,
+    /// What holds for a stream that begins now, until it ends.
+    pub ingest: IngestTerms,
+}
+
+/// What holds for the ingest of a stream.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct IngestTerms {
+    /// Live streams that the channel's account may have.
+    pub broadcasts_max: u32,
+    /// What more than is disconnected.
+    pub limits: IngestLimits,
+    /// The failover slate, if there is one.
+    pub slate: Option<SlateTimes>,
+    /// What the directory wants back with every event of the stream session: how the channel was when it began.
+    pub snapshot: Arc<str>,
+}
+
+impl Default for IngestTerms {
+    fn default() -> Self {
+        Self {
+            broadcasts_max: 100,
+            limits: IngestLimits::default(),
+            slate: None,
+            snapshot: Arc::from(""),
+        }
+    }
+}
+
+/// How much a publisher may send; the defaults are those of IVS for a STANDARD channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IngestLimits {
+    /// Bits per second of pictures whose shorter edge has at most 480 pixels.
+    pub bitrate_up_to_480p: u64,
+    /// Bits per second of larger pictures.
+    pub bitrate: u64,
+    /// Pixels along the longer edge.
+    pub edge_pixels: u32,
+    /// Pixels of a picture.
+    pub total_pixels: u32,
+}
+
+impl Default for IngestLimits {
+    fn default() -> Self {
+        Self {
+            bitrate_up_to_480p: 8_500_000,
+            bitrate: 8_500_000,
+            edge_pixels: 1920,
+            total_pixels: 1920 * 1080,
+        }
+    }
+}
+
+impl IngestLimits {
+    /// How pictures of this size exceed them, if they do.
+    pub(crate) fn check_size(&self, width: u32, height: u32) -> Option<LimitBreach> {
+        let total = u64::from(width) * u64::from(height);
+        let edge = u64::from(width.max(height));
+        exceeds(IngestLimit::EdgePixels, edge, self.edge_pixels.into())
+            .or_else(|| exceeds(IngestLimit::TotalPixels, total, self.total_pixels.into()))
+    }
+
+    /// How this bit rate of pictures of this size exceeds them, if it does.
+    pub(crate) fn check_bitrate(
+        &self,
+        bitrate: u64,
+        (width, height): (u32, u32),
+    ) -> Option<LimitBreach> {
+        let limit = if width.min(height) <= 480 {
+            self.bitrate_up_to_480p
+        } else {
+            self.bitrate
+        };
+        exceeds(IngestLimit::Bitrate, bitrate, limit)
+    }
+}
+
+fn exceeds(limit: IngestLimit, given: u64, value: u64) -> Option<LimitBreach> {
+    let exceeded_by = given.checked_sub(value).filter(|more| *more > 0)?;
+    Some(LimitBreach {
+        limit,
+        value,
+        exceeded_by,
+    })
 }
 
 /// The channel types of IVS. All are served as one source rendition so far.
@@ -43,3 +131,44 @@ pub enum ChannelType {
 #[derive(Debug, thiserror::Error)]
 #[error("the stream key could not be looked up")]
 pub struct DirectoryError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_hd_is_the_largest_picture_either_way_up() {
+        let limits = IngestLimits::default();
+        assert_eq!(limits.check_size(1920, 1080), None);
+        assert_eq!(limits.check_size(1080, 1920), None);
+        let breach = |limit, value, exceeded_by| {
+            Some(LimitBreach {
+                limit,
+                value,
+                exceeded_by,
+            })
+        };
+        assert_eq!(
+            limits.check_size(720, 1965),
+            breach(IngestLimit::EdgePixels, 1920, 45)
+        );
+        assert_eq!(
+            limits.check_size(1600, 1562),
+            breach(IngestLimit::TotalPixels, 2_073_600, 425_600)
+        );
+    }
+
+    #[test]
+    fn bit_rate_depends_on_the_size_where_the_type_says_so() {
+        let limits = IngestLimits {
+            bitrate_up_to_480p: 1_500_000,
+            bitrate: 3_500_000,
+            ..IngestLimits::default()
+        };
+        assert_eq!(limits.check_bitrate(1_500_000, (852, 480)), None);
+        let breach = limits.check_bitrate(1_500_003, (480, 852)).unwrap();
+        assert_eq!((breach.value, breach.exceeded_by), (1_500_000, 3));
+        assert_eq!(limits.check_bitrate(3_500_000, (1280, 720)), None);
+        assert!(limits.check_bitrate(3_500_001, (1280, 720)).is_some());
+    }
+}

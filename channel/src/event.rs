@@ -1,10 +1,30 @@
 //! What a channel reports about its stream sessions: the words.
 
+use std::sync::Arc;
+
 use compositor_core::id::ChannelId;
 use compositor_core::time::WallTime;
 use recorder::AdBreak;
 
-/// One thing that happened to a stream session, in order per channel.
+use crate::ingest::IngestDescription;
+
+/// What the channels report, in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// Something happened to a stream session.
+    Stream(ChannelEvent),
+    /// An account wanted more live streams than it may have.
+    BroadcastRefused {
+        /// The account.
+        account: String,
+        /// How many it may have.
+        limit: u32,
+        /// When.
+        at: WallTime,
+    },
+}
+
+/// One thing that happened to a stream session.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ChannelEvent {
     /// The channel.
@@ -15,6 +35,9 @@ pub struct ChannelEvent {
     pub name: String,
     /// The stream session, `st-` and 23 alphanumerics.
     pub stream_id: String,
+    /// What the directory said of the channel when the session began, see
+    /// [`IngestTerms::snapshot`](crate::IngestTerms::snapshot).
+    pub snapshot: Arc<str>,
     /// When it happened.
     pub at: WallTime,
     /// What happened.
@@ -86,21 +109,30 @@ pub enum StreamEvent {
     StreamTakeoverFailure(TakeoverFailure),
     /// An ad break was planned, or begins at once.
     AdBreakInserted(AdBreak),
+    /// The ingest exceeded a limit and is thrown out.
+    LimitBreach(LimitBreach),
+    /// What the publisher sends is known; no event for the world.
+    IngestDescribed(Arc<IngestDescription>),
 }
 
-impl StreamEvent {
-    /// The event's `event_name`.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::SessionCreated => "Session Created",
-            Self::StreamStart => "Stream Start",
-            Self::StreamEnd => "Stream End",
-            Self::SessionEnded => "Session Ended",
-            Self::StarvationStart => "Starvation Start",
-            Self::StarvationEnd => "Starvation End",
-            Self::StreamTakeover => "Stream Takeover",
-            Self::StreamTakeoverFailure(_) => "Stream Takeover Failure",
-            Self::AdBreakInserted(_) => "Ad Break Inserted",
-        }
-    }
+/// A limit of the ingest.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IngestLimit {
+    /// Bits per second.
+    Bitrate,
+    /// Pixels of a picture.
+    TotalPixels,
+    /// Pixels along the longer edge.
+    EdgePixels,
+}
+
+/// How an ingest exceeded a limit.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LimitBreach {
+    /// Which.
+    pub limit: IngestLimit,
+    /// What is allowed.
+    pub value: u64,
+    /// How much more there was.
+    pub exceeded_by: u64,
 }

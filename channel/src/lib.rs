@@ -9,17 +9,21 @@
 //! [`Channels`] is all that the API needs; [`Publisher`] sends a composition to any RTMP server, ours included.
 //!
 //! ```no_run
-//! # async fn example(directory: std::sync::Arc<dyn channel::Directory>) -> Result<(), channel::StartError> {
+//! # use std::sync::Arc;
+//! # async fn example(
+//! #     directory: Arc<dyn channel::Directory>,
+//! #     slates: Arc<dyn channel::SlateSource>,
+//! # ) -> Result<(), channel::StartError> {
 //! let config = channel::ChannelsConfig {
 //!     listen: "127.0.0.1:1935".parse().expect("an address"),
 //!     region: "us-east-1".to_owned(),
 //!     account: "123456789012".to_owned(),
 //!     public_url: "http://127.0.0.1:8080".to_owned(),
 //! };
-//! let (channels, mut events) = channel::Channels::start(config, directory).await?;
+//! let (channels, mut events) = channel::Channels::start(config, directory, slates).await?;
 //! let playback = channels.routes();
-//! while let Some(event) = events.recv().await {
-//!     println!("{}: {}", event.stream_id, event.event.name());
+//! while let Some(report) = events.recv().await {
+//!     println!("{report:?}");
 //! }
 //! # let _ = playback;
 //! # Ok(())
@@ -40,14 +44,22 @@ pub mod limits;
 mod meter;
 mod origin;
 mod publish;
+mod rate_meter;
 mod sample;
+mod slate;
 mod stream_key;
 mod stream_session;
 mod tap;
 
 pub use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest};
 pub use crate::channels::{Channels, ChannelsConfig, LiveStream, StartError};
-pub use crate::directory::{ChannelGrant, ChannelType, Directory, DirectoryError};
-pub use crate::event::{ChannelEvent, StreamEvent, StreamHealth, TakeoverFailure};
+pub use crate::directory::{
+    ChannelGrant, ChannelType, Directory, DirectoryError, IngestLimits, IngestTerms,
+};
+pub use crate::event::{
+    ChannelEvent, IngestLimit, LimitBreach, Report, StreamEvent, StreamHealth, TakeoverFailure,
+};
+pub use crate::ingest::{AudioDescription, IngestDescription, VideoDescription};
 pub use crate::publish::{PublishError, Publisher, PublisherEvent, UrlError, VideoParams};
+pub use crate::slate::{SlateError, SlateFormat, SlateSource, SlateTimes};
 pub use crate::tap::{StreamFormat, StreamTap, TapUnit};

@@ -41,6 +41,9 @@ pub const OUTGOING_CHUNK_BYTES: u32 = 4096;
 /// Nesting of AMF0 values; real metadata has two levels.
 pub const AMF_DEPTH_MAX: usize = 8;
 
+/// Longest name of an encoder that is kept.
+pub const ENCODER_CHARS_MAX: usize = 128;
+
 /// Longest stream key with its query.
 pub const STREAM_KEY_CHARS_MAX: usize = 512;
 
@@ -73,6 +76,9 @@ pub const METADATA_PENDING_MAX: usize = 32;
 
 /// Ids of past ad breaks that a stream remembers.
 pub const AD_BREAK_IDS_MAX: usize = 256;
+
+/// How much of an interruption a slate fills when it begins: more than its longest threshold.
+pub const SLATE_BEHIND_MAX: Duration = Duration::from_secs(8);
 
 /// How long the playlist of an ended stream stays, so that every player sees its end.
 pub const ENDED_STREAM_KEPT: Duration = Duration::from_secs(180);

@@ -25,3 +25,18 @@ pub(crate) enum Sample {
     /// The times that follow do not continue those before.
     Discontinuity,
 }
+
+impl Sample {
+    /// Whether a decoder can begin here.
+    pub(crate) fn is_keyframe(&self) -> bool {
+        matches!(self, Self::Video { keyframe: true, .. })
+    }
+
+    /// Bytes of coded media.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Video { data, .. } | Self::Audio { data, .. } => data.len(),
+            Self::Metadata { .. } | Self::AdBreak(_) | Self::Discontinuity => 0,
+        }
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 use compositor_core::time::{MonotonicTime, WallTime};
 
 use crate::event::{StreamEvent, StreamHealth, TakeoverFailure};
-use crate::limits::{NO_DATA_TIMEOUT, TAKEOVERS_MAX};
+use crate::limits::TAKEOVERS_MAX;
 use crate::meter::Meter;
 
 /// Less media than this part of the measured span is starvation (the service's threshold is unknown).
@@ -22,10 +22,14 @@ const HEALTHY_PERCENT: u32 = 95;
 pub(crate) enum Input {
     /// Media came that plays for this long.
     Media(Duration),
+    /// The first segment can be played.
+    Playable,
     /// The publisher said goodbye, closed the connection or was thrown out: the end.
     PublisherEnded,
-    /// The publisher's connection broke; one that may be continued by a takeover is waited for.
+    /// The publisher's connection broke; another is waited for.
     PublisherLost,
+    /// The publisher is back, by the rules of a slate.
+    Resumed,
     /// Another publisher continues.
     TakenOver,
     /// Another publisher was refused.
@@ -38,6 +42,8 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub(crate) struct StreamSession {
     stream_id: String,
+    /// How long it lives without media.
+    patience: Duration,
     state: State,
     last_media: MonotonicTime,
     takeovers: u32,
@@ -46,8 +52,8 @@ pub(crate) struct StreamSession {
 
 #[derive(Debug)]
 enum State {
-    /// A publisher is accepted, media has yet to come.
-    Created,
+    /// A publisher is accepted; nothing can be played yet.
+    Created(Option<Flow>),
     /// Media flows.
     Live(Flow),
     /// Media flows too slowly, or not at all.
@@ -64,11 +70,12 @@ struct Flow {
 
 impl StreamSession {
     /// A publisher was accepted.
-    pub(crate) fn new(stream_id: String, now: MonotonicTime) -> Self {
+    pub(crate) fn new(stream_id: String, patience: Duration, now: MonotonicTime) -> Self {
         let events = VecDeque::from([StreamEvent::SessionCreated]);
         Self {
             stream_id,
-            state: State::Created,
+            patience,
+            state: State::Created(None),
             last_media: now,
             takeovers: 0,
             events,
@@ -91,16 +98,24 @@ impl StreamSession {
                 self.events.push_back(StreamEvent::StreamTakeover);
                 state
             }
-            (State::Created, Input::Media(span)) => {
+            (state, Input::Resumed) => {
                 self.last_media = now;
-                self.events.push_back(StreamEvent::StreamStart);
-                let mut meter = Meter::new(now);
-                meter.add(now, span);
-                State::Live(Flow {
-                    started: wall,
-                    meter,
-                })
+                state
             }
+            (State::Created(flow), Input::Media(span)) => {
+                self.last_media = now;
+                let mut flow = flow.unwrap_or_else(|| Flow {
+                    started: wall,
+                    meter: Meter::new(now),
+                });
+                flow.meter.add(now, span);
+                State::Created(Some(flow))
+            }
+            (State::Created(Some(flow)), Input::Playable) => {
+                self.events.push_back(StreamEvent::StreamStart);
+                State::Live(flow)
+            }
+            (state, Input::Playable) => state,
             (State::Live(mut flow), Input::Media(span)) => {
                 self.last_media = now;
                 flow.meter.add(now, span);
@@ -111,7 +126,7 @@ impl StreamSession {
                 flow.meter.add(now, span);
                 State::Starving(flow)
             }
-            (State::Created, Input::PublisherLost) => self.end(&State::Created),
+            (state @ State::Created(_), Input::PublisherLost) => self.end(&state),
             (State::Live(flow), Input::PublisherLost) => {
                 self.events.push_back(StreamEvent::StarvationStart);
                 State::Starving(flow)
@@ -144,11 +159,16 @@ impl StreamSession {
         self.takeovers < TAKEOVERS_MAX
     }
 
-    /// When the first media came; `None` before and after the stream.
+    /// When media came last.
+    pub(crate) fn last_media(&self) -> MonotonicTime {
+        self.last_media
+    }
+
+    /// When the first media came; `None` before it can be played, and after the stream.
     pub(crate) fn live_since(&self) -> Option<WallTime> {
         match &self.state {
             State::Live(flow) | State::Starving(flow) => Some(flow.started),
-            State::Created | State::Ended => None,
+            State::Created(_) | State::Ended => None,
         }
     }
 
@@ -156,7 +176,7 @@ impl StreamSession {
         match self.state {
             State::Live(_) => StreamHealth::Healthy,
             State::Starving(_) => StreamHealth::Starving,
-            State::Created | State::Ended => StreamHealth::Unknown,
+            State::Created(_) | State::Ended => StreamHealth::Unknown,
         }
     }
 
@@ -169,7 +189,7 @@ impl StreamSession {
     }
 
     fn tick(&mut self, now: MonotonicTime, state: State) -> State {
-        if now >= self.last_media.plus(NO_DATA_TIMEOUT) {
+        if now >= self.last_media.plus(self.patience) {
             return self.end(&state);
         }
         match state {
@@ -187,7 +207,7 @@ impl StreamSession {
                 }
                 Some(_) | None => State::Starving(flow),
             },
-            state @ (State::Created | State::Ended) => state,
+            state @ (State::Created(_) | State::Ended) => state,
         }
     }
 }
@@ -195,6 +215,7 @@ impl StreamSession {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::NO_DATA_TIMEOUT;
 
     const FRAME: Duration = Duration::from_millis(40);
 
@@ -207,7 +228,7 @@ mod tests {
         fn new() -> Self {
             let now = MonotonicTime(0);
             Self {
-                session: StreamSession::new("st-x".into(), now),
+                session: StreamSession::new("st-x".into(), NO_DATA_TIMEOUT, now),
                 now,
             }
         }
@@ -225,6 +246,9 @@ mod tests {
             let end = self.now.plus(Duration::from_secs(seconds));
             while self.now < end {
                 self.input(Input::Media(FRAME));
+                if self.now >= MonotonicTime(2_000_000_000) {
+                    self.input(Input::Playable);
+                }
                 self.pass(every);
             }
         }
@@ -270,9 +294,22 @@ mod tests {
     }
 
     #[test]
+    fn stream_starts_when_it_can_be_played() {
+        let mut world = World::new();
+        world.input(Input::Playable);
+        world.input(Input::Media(FRAME));
+        assert_eq!(world.session.live_since(), None);
+        assert_eq!(world.events(), [StreamEvent::SessionCreated]);
+        world.input(Input::Playable);
+        assert_eq!(world.session.live_since(), Some(WallTime(1_000_000)));
+        assert_eq!(world.events(), [StreamEvent::StreamStart]);
+    }
+
+    #[test]
     fn session_ends_after_exactly_thirty_seconds_without_data() {
         let mut world = World::new();
         world.input(Input::Media(FRAME));
+        world.input(Input::Playable);
         world.pass(NO_DATA_TIMEOUT - Duration::from_nanos(1));
         assert!(!world.session.ended());
         world.pass(Duration::from_nanos(1));

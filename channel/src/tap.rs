@@ -193,7 +193,7 @@ fn unit_bytes(unit: &TimedUnit) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::directory::ChannelType;
+    use crate::directory::{ChannelType, IngestTerms};
     use crate::flv::sps::{Sps, tests::SPS_1280X720};
 
     fn parts() -> (TapSender, StreamTap, MediaFormat) {
@@ -203,6 +203,7 @@ mod tests {
             name: String::new(),
             insecure_ingest: true,
             channel_type: ChannelType::Standard,
+            ingest: IngestTerms::default(),
         };
         let (sender, tap) = tap(&grant, "st-x".into());
         let format = MediaFormat {

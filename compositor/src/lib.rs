@@ -52,6 +52,7 @@ mod codec;
 pub mod composer;
 pub mod plugins;
 mod raster;
+pub mod slate;
 pub mod source;
 pub mod supervisor;
 pub mod wire;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use compositor_core::time::MonotonicTime;
+use bytes::Bytes;
+use compositor_core::time::{MonotonicTime, WallTime};
 use parking_lot::Mutex;
 use recorder::AdBreak;
 
@@ -11,10 +12,18 @@ use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest, AdBreaks, Inserted};
 use crate::channels::LiveStream;
 use crate::clock::Now;
 use crate::directory::ChannelGrant;
-use crate::event::{ChannelEvent, StreamEvent};
-use crate::hub::{CloseReason, Publisher, Refusal, SharedOrigin};
+use crate::event::{ChannelEvent, LimitBreach, StreamEvent, TakeoverFailure};
+use crate::hub::{CloseReason, Publisher, Refusal, SharedOrigin, account_of};
+use crate::ingest::IngestDescription;
+use crate::limits::NO_DATA_TIMEOUT;
 use crate::origin::{LiveOrigin, MediaFormat};
+use crate::rate_meter::RateMeter;
+use crate::sample::Sample;
+use crate::slate::{Slate, SlateFormat};
 use crate::stream_session::{Input, StreamSession};
+
+/// Pushes into an origin while the slate is shown; connections are numbered from 1.
+const SLATE_OWNER: u64 = 0;
 
 /// A stream session with its publisher and, after the first keyframe, its origin.
 #[derive(Debug)]
@@ -25,8 +34,12 @@ pub(super) struct Live {
     publisher: Option<Publisher>,
     /// The priority to exceed; 0 when none was given.
     priority: u32,
+    /// What it sends.
+    format: Option<MediaFormat>,
+    rate: RateMeter,
     origin: Option<SharedOrigin>,
     ad_breaks: AdBreaks,
+    slate: Option<Slate>,
 }
 
 impl Live {
@@ -36,8 +49,13 @@ impl Live {
         stream_id: String,
         publisher: Publisher,
     ) -> Self {
+        let slate = grant.ingest.slate;
+        let patience = slate.map_or(NO_DATA_TIMEOUT, Slate::patience);
         Self {
-            session: StreamSession::new(stream_id, now.monotonic),
+            session: StreamSession::new(stream_id, patience, now.monotonic),
+            slate: slate.map(Slate::new),
+            format: None,
+            rate: RateMeter::new(now.monotonic),
             grant,
             priority: publisher.priority.unwrap_or(0),
             publisher: Some(publisher),
@@ -46,28 +64,30 @@ impl Live {
         }
     }
 
-    /// Whether another connection may continue this stream with its first keyframe.
+    /// Whether another connection may continue this stream with its first keyframe. While a slate is shown, or would be,
+    /// the publisher may return without a priority.
     pub(super) fn admit_takeover(
         &mut self,
         now: Now,
         priority: Option<u32>,
     ) -> Result<(), Refusal> {
-        let refusal = match priority {
+        let (refusal, failure) = match priority {
+            None if self.awaits_return() => return Ok(()),
             Some(wanted) if wanted > self.priority => {
                 if self.session.takeover_allowed() {
                     return Ok(());
                 }
-                Refusal::TakeoverLimit
+                (Refusal::TakeoverLimit, TakeoverFailure::LimitBreached)
             }
-            Some(_) | None => Refusal::Busy,
+            Some(_) | None => (Refusal::Busy, TakeoverFailure::InvalidPriority),
         };
         if priority.is_some() {
-            self.input(now, Input::TakeoverRefused(refusal.into()));
+            self.input(now, Input::TakeoverRefused(failure));
         }
         Err(refusal)
     }
 
-    /// The first keyframe of `publisher`.
+    /// The first keyframe of `publisher`, or its first in another format.
     pub(super) fn begin(
         &mut self,
         now: Now,
@@ -76,16 +96,20 @@ impl Live {
     ) -> Result<SharedOrigin, Refusal> {
         let connection = publisher.connection;
         if !self.is_publisher(connection) {
-            self.admit_takeover(now, publisher.priority)?;
-            self.check_format(now, format)?;
-            self.close(CloseReason::TakenOver);
-            self.priority = publisher.priority.unwrap_or(0);
-            self.publisher = Some(publisher);
-            self.input(now, Input::TakenOver);
+            self.replace_publisher(now, publisher, format)?;
         }
+        let (width, height) = format.size();
+        if let Some(breach) = self.grant.ingest.limits.check_size(width, height) {
+            self.throw_out(now, breach);
+            return Err(Refusal::Limit);
+        }
+        self.format = Some(format);
         match &self.origin {
             Some(origin) => {
-                origin.lock().hand_over(connection, format);
+                // Media stays hidden until the slate is over.
+                if !self.slate.as_ref().is_some_and(Slate::is_showing) {
+                    origin.lock().hand_over(connection, format);
+                }
                 Ok(Arc::clone(origin))
             }
             None => {
@@ -96,17 +120,57 @@ impl Live {
         }
     }
 
-    /// Counts media of `connection`; `None` when it does not publish (any more).
+    fn replace_publisher(
+        &mut self,
+        now: Now,
+        publisher: Publisher,
+        format: MediaFormat,
+    ) -> Result<(), Refusal> {
+        self.admit_takeover(now, publisher.priority)?;
+        self.check_format(now, format)?;
+        self.close(CloseReason::TakenOver);
+        let takes_over = publisher.priority.is_some();
+        self.priority = publisher.priority.unwrap_or(self.priority);
+        self.publisher = Some(publisher);
+        self.rate = RateMeter::new(now.monotonic);
+        let input = if takes_over {
+            Input::TakenOver
+        } else {
+            Input::Resumed
+        };
+        self.input(now, input);
+        Ok(())
+    }
+
+    /// Counts media of `connection`; `None` when it is not for the stream (any more).
     pub(super) fn media(
         &mut self,
         now: Now,
         connection: u64,
-        span: Duration,
+        (span, samples): (Duration, &[Sample]),
     ) -> Option<SharedOrigin> {
         if !self.is_publisher(connection) {
             return None;
         }
         self.input(now, Input::Media(span));
+        let bytes = samples.iter().map(Sample::bytes).sum();
+        let format = self.format?;
+        let rate = self.rate.add(now.monotonic, bytes, span);
+        let limits = self.grant.ingest.limits;
+        if let Some(breach) = rate.and_then(|rate| limits.check_bitrate(rate, format.size())) {
+            self.throw_out(now, breach);
+            return None;
+        }
+        if let Some(slate) = &mut self.slate
+            && slate.is_showing()
+        {
+            if !slate.may_stop(now.monotonic) || !samples.iter().any(Sample::is_keyframe) {
+                return None;
+            }
+            slate.stop();
+            let origin = self.origin.as_ref()?;
+            origin.lock().hand_over(connection, format);
+        }
         self.origin()
     }
 
@@ -115,14 +179,38 @@ impl Live {
             return;
         }
         self.publisher = None;
-        let may_be_continued = self.priority > 0 && !said_goodbye;
-        if may_be_continued {
-            if let Some(origin) = &self.origin {
-                origin.lock().break_off();
-            }
-            self.input(now, Input::PublisherLost);
-        } else {
+        if said_goodbye {
             self.input(now, Input::PublisherEnded);
+            return;
+        }
+        // A slate that is shown goes on.
+        if let Some(origin) = &self.origin
+            && !self.slate.as_ref().is_some_and(Slate::is_showing)
+        {
+            origin.lock().break_off();
+        }
+        self.input(now, Input::PublisherLost);
+    }
+
+    /// The publisher exceeds a limit: it goes, and the stream ends.
+    fn throw_out(&mut self, now: Now, breach: LimitBreach) {
+        self.session.report(StreamEvent::LimitBreach(breach));
+        self.close(CloseReason::LimitBreach);
+        self.input(now, Input::PublisherEnded);
+    }
+
+    /// What the publisher sends, for whoever reads of the stream later.
+    pub(super) fn describe_ingest(&mut self, connection: u64, description: Arc<IngestDescription>) {
+        if self.is_publisher(connection) {
+            self.session
+                .report(StreamEvent::IngestDescribed(description));
+        }
+    }
+
+    /// The pictures of the slate are there.
+    pub(super) fn prepare_slate(&mut self, format: SlateFormat, pictures: Arc<[Bytes]>) {
+        if let Some(slate) = &mut self.slate {
+            slate.prepare(format, pictures);
         }
     }
 
@@ -157,10 +245,42 @@ impl Live {
                 origin.lock().put_ad_break(now.wall, ad_break);
             }
         }
+        self.run_slate(now);
         self.input(now, Input::Tick);
         if self.session.ended() {
             self.close(CloseReason::NoData);
         }
+    }
+
+    /// Shows the slate when it is time, and keeps it going.
+    fn run_slate(&mut self, now: Now) {
+        let (Some(slate), Some(origin)) = (&mut self.slate, &self.origin) else {
+            return;
+        };
+        let (Some(format), Some(_)) = (self.format, self.session.live_since()) else {
+            return;
+        };
+        let last_media = self.session.last_media();
+        let mut origin = origin.lock();
+        let stream = (format.size(), format.audio, origin.latest());
+        if slate.start(now.monotonic, last_media, stream) {
+            tracing::info!(channel = %self.grant.channel, "the failover slate is shown");
+            origin.hand_over(SLATE_OWNER, format);
+        }
+        let Some(zero) = slate.zero() else { return };
+        // The time line of the slate begins where the media broke off.
+        let begun = i64::try_from(now.monotonic.since(zero).as_micros()).unwrap_or(0);
+        let wall = WallTime(now.wall.0 - begun);
+        for sample in slate.due(now.monotonic) {
+            origin.push(wall, SLATE_OWNER, &sample);
+        }
+    }
+
+    /// Whether the publisher may come back as if it had never been away.
+    fn awaits_return(&self) -> bool {
+        self.slate
+            .as_ref()
+            .is_some_and(|slate| slate.is_showing() || self.publisher.is_none())
     }
 
     pub(super) fn input(&mut self, now: Now, input: Input) {
@@ -170,7 +290,11 @@ impl Live {
     pub(super) fn poll_event(&mut self, now: Now) -> Option<ChannelEvent> {
         let event = self.session.poll_event()?;
         let ChannelGrant {
-            channel, arn, name, ..
+            channel,
+            arn,
+            name,
+            ingest,
+            ..
         } = self.grant.clone();
         let stream_id = self.stream_id().to_owned();
         Some(ChannelEvent {
@@ -178,6 +302,7 @@ impl Live {
             arn,
             name,
             stream_id,
+            snapshot: ingest.snapshot,
             at: now.wall,
             event,
         })
@@ -185,6 +310,11 @@ impl Live {
 
     pub(super) fn stream_id(&self) -> &str {
         self.session.stream_id()
+    }
+
+    /// Whose channel it is.
+    pub(super) fn account(&self) -> &str {
+        account_of(&self.grant.arn)
     }
 
     pub(super) fn origin(&self) -> Option<SharedOrigin> {
@@ -240,7 +370,7 @@ impl Live {
         if fits {
             return Ok(());
         }
-        self.input(now, Input::TakeoverRefused(Refusal::MediaMismatch.into()));
+        self.input(now, Input::TakeoverRefused(TakeoverFailure::MediaMismatch));
         Err(Refusal::MediaMismatch)
     }
 }

@@ -7,6 +7,7 @@ mod live;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use compositor_core::error_chain::error_chain;
 use compositor_core::id::ChannelId;
 use compositor_core::time::MonotonicTime;
 use parking_lot::Mutex;
@@ -20,13 +21,15 @@ use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest};
 use crate::channels::LiveStream;
 use crate::clock::{Clock, Now};
 use crate::directory::ChannelGrant;
-use crate::event::{ChannelEvent, TakeoverFailure};
+use crate::event::{ChannelEvent, Report, StreamEvent};
 use crate::hub::live::Live;
+use crate::ingest::IngestDescription;
 use crate::limits::{
     ENDED_BYTES_MAX, ENDED_STREAM_KEPT, ENDED_STREAMS_MAX, EVENTS_PENDING_MAX, TAPS_MAX, TICK,
 };
 use crate::origin::{LiveOrigin, MediaFormat};
 use crate::sample::Sample;
+use crate::slate::{SlateFormat, SlateSource};
 use crate::stream_session::Input;
 use crate::tap::{StreamTap, tap};
 
@@ -39,6 +42,8 @@ pub(crate) enum CloseReason {
     TakenOver,
     /// No media for too long.
     NoData,
+    /// The ingest exceeds a limit.
+    LimitBreach,
     /// The server stops.
     Shutdown,
 }
@@ -62,6 +67,12 @@ pub(crate) enum Refusal {
     Busy,
     #[error("the stream was taken over as often as is allowed")]
     TakeoverLimit,
+    #[error("the account has as many live streams as it may have")]
+    Broadcasts,
+    #[error("the media exceeds a limit of the channel")]
+    Limit,
+    #[error("too many events of streams wait to be recorded")]
+    Overloaded,
     #[error("the takeover brings another resolution, other codecs or other tracks")]
     MediaMismatch,
 }
@@ -72,6 +83,7 @@ pub(crate) type SharedOrigin = Arc<Mutex<LiveOrigin>>;
 #[derive(Debug)]
 pub(crate) struct Hub {
     pub(crate) clock: Clock,
+    slates: Arc<dyn SlateSource>,
     state: Mutex<State>,
     /// Who wants every stream; see [`Self::tap_streams`].
     taps: Mutex<Option<mpsc::Sender<StreamTap>>>,
@@ -84,7 +96,7 @@ struct State {
     live: HashMap<ChannelId, Live>,
     origins: HashMap<String, SharedOrigin>,
     ended: VecDeque<Ended>,
-    events: VecDeque<ChannelEvent>,
+    events: VecDeque<Report>,
 }
 
 /// A stream whose playlist can still be fetched.
@@ -96,9 +108,10 @@ struct Ended {
 }
 
 impl Hub {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(slates: Arc<dyn SlateSource>) -> Self {
         Self {
             clock: Clock::start(),
+            slates,
             state: Mutex::default(),
             taps: Mutex::default(),
             has_events: Notify::new(),
@@ -113,8 +126,7 @@ impl Hub {
             if let Some(live) = state.live.get_mut(&grant.channel) {
                 return live.admit_takeover(now, publisher.priority);
             }
-            let live = Live::new(now, grant.clone(), stream_id(), publisher);
-            state.live.insert(grant.channel.clone(), live);
+            state.open(now, grant, publisher)?;
             Ok(())
         })
     }
@@ -127,10 +139,10 @@ impl Hub {
         format: MediaFormat,
     ) -> Result<SharedOrigin, Refusal> {
         self.change(&grant.channel, |state, now| {
-            let live = state
-                .live
-                .entry(grant.channel.clone())
-                .or_insert_with(|| Live::new(now, grant.clone(), stream_id(), publisher.clone()));
+            if !state.live.contains_key(&grant.channel) {
+                state.open(now, grant, publisher.clone())?;
+            }
+            let live = state.live.get_mut(&grant.channel).ok_or(Refusal::Busy)?;
             let is_new = live.origin().is_none();
             let origin = live.begin(now, publisher, format)?;
             if is_new {
@@ -170,13 +182,54 @@ impl Hub {
         let now = self.clock.now();
         let origin = self.change(channel, |state, now| {
             let live = state.live.get_mut(channel)?;
-            live.media(now, connection, span)
+            let started = live.session.live_since().is_some();
+            let origin = live.media(now, connection, (span, samples))?;
+            Some((origin, started))
         });
-        if let Some(origin) = origin {
-            let mut origin = origin.lock();
-            samples
-                .iter()
-                .for_each(|sample| origin.push(now.wall, connection, sample));
+        let Some((origin, started)) = origin else {
+            return;
+        };
+        let mut origin = origin.lock();
+        for sample in samples {
+            origin.push(now.wall, connection, sample);
+        }
+        let is_playable = origin.is_playable();
+        drop(origin);
+        if is_playable && !started {
+            self.change(channel, |state, now| {
+                if let Some(live) = state.live.get_mut(channel) {
+                    live.input(now, Input::Playable);
+                }
+            });
+        }
+    }
+
+    /// What a connection sends, if it is the publisher.
+    pub(crate) fn describe_ingest(
+        &self,
+        channel: &ChannelId,
+        connection: u64,
+        description: Arc<IngestDescription>,
+    ) {
+        self.change(channel, |state, _| {
+            if let Some(live) = state.live.get_mut(channel) {
+                live.describe_ingest(connection, description);
+            }
+        });
+    }
+
+    /// Gets the slate of a live channel ready for when it is needed.
+    pub(crate) async fn prepare_slate(&self, channel: ChannelId, format: SlateFormat) {
+        match self.slates.pictures(format).await {
+            Ok(pictures) => {
+                if let Some(live) = self.state.lock().live.get_mut(&channel) {
+                    live.prepare_slate(format, pictures);
+                }
+            }
+            Err(error) => {
+                let error = error_chain(&error);
+                tracing::error!(%channel, %error, "the channel has no failover slate");
+            }
         }
     }
 
@@ -282,7 +335,7 @@ impl Hub {
     }
 
     /// Hands events on for ever, in order.
-    pub(crate) async fn run_events(&self, events: mpsc::Sender<ChannelEvent>) {
+    pub(crate) async fn run_events(&self, events: mpsc::Sender<Report>) {
         loop {
             let next = self.state.lock().events.pop_front();
             match next {
@@ -322,20 +375,66 @@ impl Hub {
 }
 
 impl State {
+    /// A new stream session for its first publisher.
+    fn open(
+        &mut self,
+        now: Now,
+        grant: &ChannelGrant,
+        publisher: Publisher,
+    ) -> Result<(), Refusal> {
+        // Sessions that go on have room for all they will report.
+        if self.events.len() > EVENTS_PENDING_MAX / 2 {
+            return Err(Refusal::Overloaded);
+        }
+        let limit = grant.ingest.broadcasts_max;
+        let of_account = |live: &&Live| live.account() == account_of(&grant.arn);
+        let broadcasts = self.live.values().filter(of_account).count();
+        if broadcasts >= usize::try_from(limit).unwrap_or(usize::MAX) {
+            self.report(Report::BroadcastRefused {
+                account: account_of(&grant.arn).to_owned(),
+                limit,
+                at: now.wall,
+            });
+            return Err(Refusal::Broadcasts);
+        }
+        let live = Live::new(now, grant.clone(), stream_id(), publisher);
+        self.live.insert(grant.channel.clone(), live);
+        Ok(())
+    }
+
+    /// Queues a report. The queue is half empty when a session begins, and what a session reports is bounded; only health
+    /// can change for ever, so that alone may be left out.
+    fn report(&mut self, report: Report) {
+        let is_health = matches!(
+            &report,
+            Report::Stream(ChannelEvent {
+                event: StreamEvent::StarvationStart | StreamEvent::StarvationEnd,
+                ..
+            })
+        );
+        let room = if is_health {
+            EVENTS_PENDING_MAX * 3 / 4
+        } else {
+            EVENTS_PENDING_MAX
+        };
+        if self.events.len() < room {
+            self.events.push_back(report);
+        } else {
+            tracing::error!(?report, "nobody reads channel events, this one is lost");
+        }
+    }
+
     fn settle(&mut self, now: Now, channel: &ChannelId) {
         let Some(live) = self.live.get_mut(channel) else {
             return;
         };
+        let mut reports = Vec::new();
         while let Some(event) = live.poll_event(now) {
-            if self.events.len() < EVENTS_PENDING_MAX {
-                self.events.push_back(event);
-            } else {
-                tracing::error!(?event, "nobody reads channel events, this one is lost");
-            }
+            reports.push(Report::Stream(event));
         }
-        if live.session.ended()
-            && let Some(live) = self.live.remove(channel)
-        {
+        let ended = live.session.ended();
+        reports.into_iter().for_each(|report| self.report(report));
+        if ended && let Some(live) = self.live.remove(channel) {
             let (stream_id, bytes) = live.finish(now);
             let until = now.monotonic.plus(ENDED_STREAM_KEPT);
             self.ended.push_back(Ended {
@@ -360,14 +459,9 @@ impl State {
     }
 }
 
-impl From<Refusal> for TakeoverFailure {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Busy => Self::InvalidPriority,
-            Refusal::TakeoverLimit => Self::LimitBreached,
-            Refusal::MediaMismatch => Self::MediaMismatch,
-        }
-    }
+/// The fifth part of an ARN.
+fn account_of(arn: &str) -> &str {
+    arn.split(':').nth(4).unwrap_or_default()
 }
 
 /// `st-` and 23 alphanumerics.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compositor_core::id::ChannelId;
+use compositor_core::time::FrameRate;
 use rml_rtmp::handshake::{Handshake, HandshakeError, HandshakeProcessResult, PeerType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,12 +17,18 @@ use tokio::time::{Instant, sleep_until, timeout};
 use crate::chunk::{ChunkError, ChunkReader};
 use crate::directory::{ChannelGrant, Directory, DirectoryError};
 use crate::hub::{CloseReason, Hub, Publisher, Refusal};
+use crate::ingest::description::{Announced, IngestDescription};
 use crate::ingest::media::{Media, MediaError, MediaReader};
 use crate::ingest::protocol::{Event, ProtocolError, ServerProtocol};
 use crate::limits::{HANDSHAKE_TIMEOUT, NO_DATA_TIMEOUT, REFUSAL_LINGER, WRITE_TIMEOUT};
+use crate::origin::MediaFormat;
+use crate::slate::SlateFormat;
 use crate::stream_key::{StreamKey, StreamKeyError};
 
 const READ_BYTES: usize = 16 * 1024;
+
+/// Frames per second of a slate for a publisher that does not announce its own.
+const SLATE_FPS: f64 = 30.0;
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -86,7 +93,12 @@ impl Denial {
                 "NetStream.Publish.Denied",
                 "A takeover must bring the same media",
             ),
-            Self::Directory(_) => ("NetStream.Publish.Failed", "Try again later"),
+            Self::Directory(_) | Self::Hub(Refusal::Overloaded) => {
+                ("NetStream.Publish.Failed", "Try again later")
+            }
+            Self::Hub(Refusal::Broadcasts | Refusal::Limit) => {
+                ("NetStream.Publish.Denied", "A limit is exceeded")
+            }
             Self::Insecure => ("NetStream.Publish.Denied", "Publish with RTMPS"),
             Self::Key(_) | Self::Unknown => {
                 ("NetStream.Publish.Denied", "The stream key is not valid")
@@ -139,6 +151,7 @@ struct Session {
     publisher: Publisher,
     close: watch::Receiver<Option<CloseReason>>,
     reader: MediaReader,
+    announced: Announced,
     begun: bool,
 }
 
@@ -183,7 +196,7 @@ impl Connection {
                     }
                     Event::Unwanted(what) => return Err(End::Unwanted(what)),
                     Event::Finished => return Err(End::Goodbye),
-                    Event::Metadata { .. } | Event::Video { .. } | Event::Audio { .. } => {}
+                    Event::Metadata(_) | Event::Video { .. } | Event::Audio { .. } => {}
                 }
             }
             self.flush().await?;
@@ -250,6 +263,7 @@ impl Connection {
             publisher,
             close: closed,
             reader,
+            announced: Announced::default(),
             begun: false,
         })
     }
@@ -279,9 +293,10 @@ impl Connection {
         let media = match event {
             Event::Video { timestamp, body } => session.reader.video(timestamp, &body),
             Event::Audio { timestamp, body } => session.reader.audio(timestamp, &body),
-            Event::Metadata { fps, encoder } => {
-                tracing::debug!(?fps, ?encoder, channel = %session.grant.channel, "metadata");
-                session.reader.announce(fps);
+            Event::Metadata(announced) => {
+                tracing::debug!(?announced, channel = %session.grant.channel, "metadata");
+                session.reader.announce(announced.fps);
+                session.announced = announced;
                 return Ok(());
             }
             Event::Finished => return Err(End::Goodbye),
@@ -297,12 +312,28 @@ impl Connection {
         if let Some(format) = begins {
             hub.begin(&session.grant, session.publisher.clone(), format)
                 .map_err(|refusal| End::Refused(Denial::Hub(refusal)))?;
-            session.begun = true;
+            self.begun(session, &format);
         }
         if session.begun && !samples.is_empty() {
             hub.media(&session.grant.channel, self.id, (span, &samples));
         }
         Ok(())
+    }
+
+    /// The hub takes this connection's media from now on.
+    fn begun(&self, session: &mut Session, format: &MediaFormat) {
+        session.begun = true;
+        let hub = &self.shared.hub;
+        let channel = &session.grant.channel;
+        let description = IngestDescription::new(format, &session.announced);
+        hub.describe_ingest(channel, self.id, Arc::new(description));
+        if session.grant.ingest.slate.is_some() {
+            let (width, height) = format.size();
+            let fps = FrameRate::from_api(format.fps.unwrap_or(SLATE_FPS).clamp(1.0, 60.0));
+            let format = SlateFormat { width, height, fps };
+            let (hub, channel) = (Arc::clone(hub), channel.clone());
+            tokio::spawn(async move { hub.prepare_slate(channel, format).await });
+        }
     }
 
     /// What the messages that are complete by now mean.

@@ -147,8 +147,9 @@ mod tests {
     use compositor_core::time::FrameRate;
 
     use super::*;
-    use crate::directory::{ChannelGrant, ChannelType, DirectoryError};
+    use crate::directory::{ChannelGrant, ChannelType, DirectoryError, IngestTerms};
     use crate::publish::{Publisher, PublisherEvent, VideoParams};
+    use crate::slate::tests::NoSlate;
 
     /// The channel allows RTMP without TLS if its key says so; a broken directory is told by its key too.
     struct ByKey;
@@ -165,6 +166,7 @@ mod tests {
                 name: String::new(),
                 insecure_ingest: key == "insecure",
                 channel_type: ChannelType::Basic,
+                ingest: IngestTerms::default(),
             }))
         }
     }
@@ -186,7 +188,12 @@ mod tests {
             At::Network | At::Own => "0.0.0.0:0",
         };
         let listen_at = listen_at.parse().unwrap();
-        let ingest = listen(listen_at, Arc::new(Hub::new()), Arc::new(ByKey)).await;
+        let ingest = listen(
+            listen_at,
+            Arc::new(Hub::new(Arc::new(NoSlate))),
+            Arc::new(ByKey),
+        )
+        .await;
         let ingest = ingest.expect("it listens");
         let port = match at {
             At::Own => ingest.own_addr().port(),

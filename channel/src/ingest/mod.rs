@@ -5,9 +5,11 @@
 //! ```
 
 mod connection;
+mod description;
 mod listener;
 mod media;
 mod protocol;
 mod timeline;
 
+pub use description::{AudioDescription, IngestDescription, VideoDescription};
 pub(crate) use listener::listen;

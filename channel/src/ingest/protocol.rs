@@ -12,7 +12,8 @@ use rml_rtmp::time::RtmpTimestamp;
 use crate::amf::{self, AmfError, Value};
 use crate::chunk::{Message, TYPE_AUDIO, TYPE_VIDEO, single_chunks};
 
-use crate::limits::{COMMANDS_MAX, OUTGOING_CHUNK_BYTES};
+use crate::ingest::description::Announced;
+use crate::limits::{COMMANDS_MAX, ENCODER_CHARS_MAX, OUTGOING_CHUNK_BYTES};
 
 const TYPE_USER_CONTROL: u8 = 4;
 const TYPE_WINDOW_ACKNOWLEDGEMENT: u8 = 5;
@@ -36,10 +37,7 @@ pub(super) enum Event {
     /// Publish under this name (stream key and query); to be accepted or refused.
     PublishRequested { request: u32, name: String },
     /// What the publisher says of its media.
-    Metadata {
-        fps: Option<f64>,
-        encoder: Option<String>,
-    },
+    Metadata(Announced),
     /// A video tag.
     Video { timestamp: u32, body: Bytes },
     /// An audio tag.
@@ -216,10 +214,16 @@ impl ServerProtocol {
                 request: request_id,
                 name: stream_key,
             },
-            ServerSessionEvent::StreamMetadataChanged { metadata, .. } => Event::Metadata {
-                fps: metadata.video_frame_rate.map(f64::from),
-                encoder: metadata.encoder,
-            },
+            ServerSessionEvent::StreamMetadataChanged { metadata, .. } => {
+                Event::Metadata(Announced {
+                    fps: metadata.video_frame_rate.map(f64::from),
+                    encoder: metadata
+                        .encoder
+                        .map(|name| name.chars().take(ENCODER_CHARS_MAX).collect()),
+                    video_kbps: metadata.video_bitrate_kbps,
+                    audio_kbps: metadata.audio_bitrate_kbps,
+                })
+            }
             ServerSessionEvent::VideoDataReceived {
                 timestamp, data, ..
             } => Event::Video {

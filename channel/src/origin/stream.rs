@@ -26,10 +26,14 @@ pub(crate) struct MediaFormat {
 }
 
 impl MediaFormat {
+    /// Width and height.
+    pub(crate) fn size(&self) -> (u32, u32) {
+        (self.picture.width, self.picture.height)
+    }
+
     /// Whether `other` may continue this stream: same resolution, same codecs, same tracks.
     pub(crate) fn continued_by(&self, other: &Self) -> bool {
-        let size = |format: &Self| (format.picture.width, format.picture.height);
-        size(self) == size(other) && self.audio == other.audio
+        self.size() == other.size() && self.audio == other.audio
     }
 
     /// The same for whoever records the stream.
@@ -178,6 +182,16 @@ impl LiveOrigin {
             let finished = self.cutter.set_audio(audio);
             self.keep(finished);
         }
+    }
+
+    /// DTS of the last picture.
+    pub(crate) fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    /// Whether there is a segment to play.
+    pub(crate) fn is_playable(&self) -> bool {
+        self.playlist.segments().len() > 0
     }
 
     pub(crate) fn format(&self) -> &MediaFormat {

@@ -7,7 +7,7 @@ use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use crate::world::{
-    KEY, MASTER, PATIENCE, World, ffmpeg, packet_times, probe, run, spawn, wait_for,
+    KEY, MASTER, PATIENCE, World, ffmpeg, packet_times, probe, run, spawn, told, wait_for,
 };
 
 const WHOLE_LIFE: [StreamEvent; 4] = [
@@ -305,7 +305,7 @@ async fn shutdown_ends_streams_and_playlists_and_reports_it() {
     let reader = tokio::spawn(async move {
         let mut seen = Vec::new();
         while let Some(event) = events.recv().await {
-            seen.push(event.event);
+            seen.extend(told(event));
         }
         seen
     });

@@ -4,6 +4,7 @@
 
 mod hostile;
 mod ingest;
+mod life;
 mod playback;
 mod publisher;
 mod world;

@@ -200,7 +200,7 @@ async fn publisher_is_told_why_it_is_refused_and_may_try_again() {
     let composition = Composition::encode(8).await;
     let url = format!("{}?priority=1", world.publish_url());
     let first = Publisher::start(&url, PARAMS, sender.clone()).unwrap();
-    composition.play(&first, 0, 5).await;
+    composition.play(&first, 0, 62).await;
     assert!(matches!(
         next(&mut events).await,
         PublisherEvent::FirstKeyframeWritten
@@ -389,11 +389,11 @@ async fn after_the_server_died_the_broadcast_goes_on_from_a_keyframe() {
 #[tokio::test(flavor = "multi_thread")]
 async fn publisher_that_falls_silent_is_ended_after_thirty_seconds() {
     let mut world = World::beside_others().await;
-    let composition = Composition::encode(1).await;
+    let composition = Composition::encode(3).await;
     let (sender, mut events) = mpsc::channel(8);
     let url = format!("{}?priority=1", world.publish_url());
     let publisher = Publisher::start(&url, PARAMS, sender).unwrap();
-    composition.play(&publisher, 0, 10).await;
+    composition.play(&publisher, 0, 62).await;
     let silent = Instant::now();
     let seen = world.events_until(StreamEvent::SessionEnded).await;
     assert!(seen.contains(&StreamEvent::StarvationStart), "{seen:?}");

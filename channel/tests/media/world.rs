@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use axum::body::Body;
+use axum::body::Bytes;
 use axum::http::{Request, Response};
 use channel::{
     ChannelEvent, ChannelGrant, ChannelType, Channels, ChannelsConfig, Directory, DirectoryError,
-    LiveStream, StreamEvent,
+    IngestTerms, LiveStream, Report, SlateError, SlateFormat, SlateSource, StreamEvent,
 };
 use compositor_core::id::ChannelId;
 use http_body_util::BodyExt;
@@ -29,7 +30,7 @@ pub(crate) const MASTER: &str = "/api/video/v1/us-east-1.123456789012.channel.AA
 /// Longest time that any single step of a test may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-struct OneChannel;
+struct OneChannel(IngestTerms);
 
 #[async_trait]
 impl Directory for OneChannel {
@@ -40,7 +41,45 @@ impl Directory for OneChannel {
             name: "test".to_owned(),
             insecure_ingest: false,
             channel_type: ChannelType::Standard,
+            ingest: self.0.clone(),
         }))
+    }
+}
+
+/// ffmpeg draws the slate: red.
+#[derive(Debug)]
+struct Slates;
+
+#[async_trait]
+impl SlateSource for Slates {
+    async fn pictures(&self, format: SlateFormat) -> Result<Arc<[Bytes]>, SlateError> {
+        let SlateFormat { width, height, fps } = format;
+        let rate = fps.num / fps.den;
+        let picture = format!("color=red:size={width}x{height}:rate={rate}:duration=2");
+        let mut args = vec!["-v", "error", "-f", "lavfi", "-i", &picture];
+        args.extend([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-bf",
+            "0",
+            "-g",
+            "1000",
+        ]);
+        args.extend(["-pix_fmt", "yuv420p", "-aud", "1", "-f", "h264", "-"]);
+        let output = spawn("ffmpeg", &args).wait_with_output().await;
+        let stream = output.map_err(|error| SlateError(error.into()))?.stdout;
+        const DELIMITER: [u8; 5] = [0, 0, 0, 1, 9];
+        let starts = stream.windows(5).enumerate();
+        let mut starts: Vec<usize> = starts
+            .filter_map(|(at, bytes)| (bytes == DELIMITER).then_some(at))
+            .collect();
+        starts.push(stream.len());
+        let units = starts
+            .windows(2)
+            .map(|pair| stream[pair[0]..pair[1]].to_vec().into());
+        Ok(units.collect())
     }
 }
 
@@ -48,7 +87,7 @@ pub(crate) struct World {
     pub(crate) channels: Channels,
     pub(crate) rtmp: SocketAddr,
     pub(crate) http: SocketAddr,
-    pub(crate) events: mpsc::Receiver<ChannelEvent>,
+    pub(crate) events: mpsc::Receiver<Report>,
     pub(crate) _alone: Option<MutexGuard<'static, ()>>,
 }
 
@@ -61,8 +100,21 @@ impl World {
         }
     }
 
+    /// A channel with these terms.
+    pub(crate) async fn with_terms(terms: IngestTerms) -> Self {
+        let alone = MEDIA.lock().await;
+        Self {
+            _alone: Some(alone),
+            ..Self::with(terms).await
+        }
+    }
+
     /// For tests without media to speak of, which may run at the same time as others.
     pub(crate) async fn beside_others() -> Self {
+        Self::with(IngestTerms::default()).await
+    }
+
+    async fn with(terms: IngestTerms) -> Self {
         let _already: Result<_, _> = tracing_subscriber::fmt()
             .with_test_writer()
             .with_env_filter("channel=info")
@@ -73,7 +125,10 @@ impl World {
             account: "123456789012".to_owned(),
             public_url: "http://127.0.0.1".to_owned(),
         };
-        let (channels, events) = Channels::start(config, Arc::new(OneChannel)).await.unwrap();
+        let (channels, events) =
+            Channels::start(config, Arc::new(OneChannel(terms)), Arc::new(Slates))
+                .await
+                .unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();
         let routes = channels.routes();
@@ -137,9 +192,21 @@ impl World {
         while seen.last() != Some(&last) {
             let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
             let event = event.unwrap_or_else(|_| panic!("{last:?} never came, but {seen:?}"));
-            seen.push(event.expect("the channels live").event);
+            seen.extend(told(event.expect("the channels live")));
         }
         seen
+    }
+}
+
+/// What the world is told of a stream.
+pub(crate) fn told(report: Report) -> Option<StreamEvent> {
+    match report {
+        Report::Stream(ChannelEvent {
+            event: StreamEvent::IngestDescribed(_),
+            ..
+        })
+        | Report::BroadcastRefused { .. } => None,
+        Report::Stream(ChannelEvent { event, .. }) => Some(event),
     }
 }
 

@@ -4,6 +4,7 @@ mod fill;
 mod font;
 pub(crate) mod placeholder;
 mod scale;
+pub(crate) mod slate;
 pub(crate) mod thumbnail;
 
 use compositor_core::layout::{Canvas, Rect, VideoFillMode, fit};

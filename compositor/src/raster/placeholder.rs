@@ -35,7 +35,7 @@ pub(crate) fn placeholder(
     to_i420(&picture)
 }
 
-fn draw_glyph(
+pub(super) fn draw_glyph(
     picture: &mut RgbImage,
     glyph: &[u8; font::HEIGHT],
     (left, top): (u32, u32),

@@ -60,6 +60,11 @@ impl AudioConfig {
         })
     }
 
+    /// Channels: 1 or 2, or more.
+    pub fn channels(self) -> u8 {
+        self.channels
+    }
+
     /// Samples per second.
     pub fn sample_rate(self) -> u32 {
         SAMPLE_RATES[usize::from(self.rate_index)]
