@@ -39,6 +39,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Whether recordings could be written to this bucket.
     async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError>;
 
+    /// Whether an object can be written into this bucket, by doing it. An error says nothing about the next time.
+    async fn bucket_writable(&self, bucket: &str) -> Result<bool, BackendError>;
+
     /// Begins a composition that the store holds in STARTING. From here on the driver reports every change with
     /// `Store::update_composition`. On an error the composition is forgotten.
     async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), BackendError>;

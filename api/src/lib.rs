@@ -32,6 +32,7 @@ pub mod platform;
 pub mod public_key;
 pub mod publish;
 pub mod quotas;
+pub mod recording_setup;
 pub mod reply;
 pub mod router;
 pub mod s3_access;

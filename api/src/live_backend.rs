@@ -7,6 +7,7 @@ use channel::{
     ChannelGrant, ChannelType, Channels, Directory, DirectoryError, IngestLimits, IngestTerms,
 };
 use compositor_core::access_unit::MediaKind;
+use compositor_core::error_chain::error_chain;
 use compositor_core::id::{ChannelId, CompositionId, ParticipantId, SessionId, StageId};
 use compositor_core::roster::{Publisher, Track};
 use recorder::{ObjectStore, StoreFault};
@@ -19,8 +20,12 @@ use crate::backend::{
 use crate::composition::Compositions;
 use crate::dto;
 use crate::dto::channel::ChannelRecord;
+use crate::ids;
 use crate::session_api::{PageBackend, PublishingParticipant};
 use crate::store::{Resource, Store};
+
+/// Where the recorder writes below, and a check for that may leave nothing behind.
+const PROBE_KEY_PREFIX: &str = "ivs/proscenium-write-check-";
 
 /// What `proscenium serve` runs.
 #[derive(Debug)]
@@ -81,6 +86,21 @@ impl Backend for LiveBackend {
                 format!("cannot look at bucket {bucket}"),
                 error,
             )),
+        }
+    }
+
+    async fn bucket_writable(&self, bucket: &str) -> Result<bool, BackendError> {
+        let key = format!("{PROBE_KEY_PREFIX}{}", ids::resource_id());
+        match self.objects.probe(bucket, &key).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.fault == StoreFault::Transient => Err(BackendError::new(
+                format!("cannot write to bucket {bucket}"),
+                error,
+            )),
+            Err(error) => {
+                tracing::warn!(bucket, error = %error_chain(&error), "a bucket is not writable");
+                Ok(false)
+            }
         }
     }
 

@@ -27,7 +27,7 @@ use crate::sigv4::AccessKey;
 use crate::slate::SlateEncoder;
 use crate::state::{ApiState, Settings, events_url, whip_url};
 use crate::store::{Store, StoreError};
-use crate::{router, whip};
+use crate::{recording_setup, router, whip};
 
 /// The store.
 const STORE_FILE: &str = "proscenium.db";
@@ -154,6 +154,7 @@ impl Platform {
             clock: wall_clock,
             throttle: (config.limits_profile == LimitsProfile::Aws).then(Arc::default),
         };
+        recording_setup::resume(&api).await?;
         Ok(Self {
             api,
             page: backend,

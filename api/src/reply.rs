@@ -1,5 +1,7 @@
 //! What an operation answers: a status and a JSON body, and how that becomes HTTP.
 
+use std::collections::BTreeMap;
+
 use axum::body::Body;
 use axum::response::Response;
 use http::header::{HeaderName, HeaderValue};
@@ -49,6 +51,24 @@ impl Reply {
             status: StatusCode::OK,
             body,
         })
+    }
+
+    /// 200 with an object of one member: a resource under its name in the model.
+    pub fn one(member: &str, value: &impl Serialize) -> Result<Self, ApiError> {
+        Self::ok(&BTreeMap::from([(member, value)]))
+    }
+
+    /// 200 with a page of a list, under its name in the model.
+    pub fn page(
+        member: &str,
+        items: &[impl Serialize],
+        next_token: Option<String>,
+    ) -> Result<Self, ApiError> {
+        let mut body = json!({ member: items });
+        if let Some(token) = next_token {
+            body["nextToken"] = token.into();
+        }
+        Self::ok(&body)
     }
 
     /// 200 with an empty object.

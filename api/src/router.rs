@@ -15,7 +15,9 @@ use crate::error::{ApiError, ErrorKind};
 use crate::input::Input;
 use crate::model::{self, Operation};
 use crate::ops::{
-    channel, composition, encoder_configuration, not_built, participant, stage,
+    ad_configuration, channel, composition, delete_named, encoder_configuration,
+    failover_slate_configuration, not_built, participant, playback_key_pair,
+    playback_restriction_policy, recording_configuration, remove_named, stage,
     storage_configuration, stream, stream_key, tag,
 };
 use crate::reply::{Reply, respond};
@@ -174,11 +176,39 @@ async fn operate(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         "GetChannel" => channel::get(cx, input).await,
         "ListChannels" => channel::list(cx, input).await,
         "DeleteChannel" => channel::delete(cx, input).await,
+        "BatchGetChannel" => channel::batch_get(cx, input).await,
+        "UpdateChannel" => channel::update(cx, input).await,
+        "CreateStreamKey" => stream_key::create(cx, input).await,
         "GetStreamKey" => stream_key::get(cx, input).await,
+        "BatchGetStreamKey" => stream_key::batch_get(cx, input).await,
         "ListStreamKeys" => stream_key::list(cx, input).await,
         "GetStream" => stream::get(cx, input).await,
         "ListStreams" => stream::list(cx, input).await,
         "StopStream" => stream::stop(cx, input).await,
+        "ImportPlaybackKeyPair" => playback_key_pair::import(cx, input).await,
+        "GetPlaybackKeyPair" => playback_key_pair::get(cx, input).await,
+        "ListPlaybackKeyPairs" => playback_key_pair::list(cx, input).await,
+        "DeletePlaybackKeyPair" => delete_named(cx, input).await,
+        "CreatePlaybackRestrictionPolicy" => playback_restriction_policy::create(cx, input).await,
+        "GetPlaybackRestrictionPolicy" => playback_restriction_policy::get(cx, input).await,
+        "ListPlaybackRestrictionPolicies" => playback_restriction_policy::list(cx, input).await,
+        "UpdatePlaybackRestrictionPolicy" => playback_restriction_policy::update(cx, input).await,
+        "CreateRecordingConfiguration" => recording_configuration::create(cx, input).await,
+        "GetRecordingConfiguration" => recording_configuration::get(cx, input).await,
+        "ListRecordingConfigurations" => recording_configuration::list(cx, input).await,
+        "CreateAdConfiguration" => ad_configuration::create(cx, input).await,
+        "GetAdConfiguration" => ad_configuration::get(cx, input).await,
+        "ListAdConfigurations" => ad_configuration::list(cx, input).await,
+        "UpdateAdConfiguration" => ad_configuration::update(cx, input).await,
+        "CreateFailoverSlateConfiguration" => failover_slate_configuration::create(cx, input).await,
+        "GetFailoverSlateConfiguration" => failover_slate_configuration::get(cx, input).await,
+        "ListFailoverSlateConfigurations" => failover_slate_configuration::list(cx, input).await,
+        "UpdateFailoverSlateConfiguration" => failover_slate_configuration::update(cx, input).await,
+        "DeleteStreamKey"
+        | "DeletePlaybackRestrictionPolicy"
+        | "DeleteRecordingConfiguration"
+        | "DeleteAdConfiguration"
+        | "DeleteFailoverSlateConfiguration" => remove_named(cx, input).await,
         other => Err(not_built::refuse(other)),
     }
 }

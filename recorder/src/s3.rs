@@ -166,6 +166,29 @@ impl ObjectStore {
         Ok(())
     }
 
+    /// Writes an object and takes it away again: whether that can be done tells whether recordings can be kept.
+    pub async fn probe(&self, bucket: &str, key: &str) -> Result<(), StoreError> {
+        let object = PutObject {
+            key: key.to_owned(),
+            body: Bytes::new(),
+            content_type: "application/octet-stream",
+            cache_control: "no-store",
+        };
+        self.put(bucket, object).await?;
+        let request = self.client.delete_object().bucket(bucket).key(key);
+        match request.send().await {
+            Ok(_) => Ok(()),
+            // A key that may only write is a usual one.
+            Err(error) => match StoreError::new("DELETE", bucket, key, error) {
+                StoreError {
+                    fault: StoreFault::AccessDenied,
+                    ..
+                } => Ok(()),
+                error => Err(error),
+            },
+        }
+    }
+
     /// Reads a whole object.
     pub async fn get(&self, bucket: &str, key: &str) -> Result<Bytes, StoreError> {
         let request = self.client.get_object().bucket(bucket).key(key);

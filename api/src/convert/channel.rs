@@ -1,175 +1,158 @@
-//! CreateChannel and the filters of ListChannels.
+//! CreateChannel and UpdateChannel: the members of a channel and the rules that span several of them.
 
-use crate::arn::{Arn, ArnKind};
-use crate::convert::not_built;
-use crate::dto::Tags;
+use serde::Deserialize;
+
+use crate::arn::ArnOrEmpty;
 use crate::dto::channel::{
     ChannelRecord, ChannelType, ContainerFormat, LatencyMode, MultitrackInputConfiguration,
     MultitrackMaximumResolution, MultitrackPolicy, TranscodePreset,
 };
 use crate::error::ApiError;
-use crate::ids;
-use crate::validate::{Members, TextRule};
 
-/// The resources that a channel can refer to, none of which this server can create yet.
-const REFERENCES: [(&str, ArnKind); 4] = [
-    ("recordingConfigurationArn", ArnKind::RecordingConfiguration),
-    (
-        "playbackRestrictionPolicyArn",
-        ArnKind::PlaybackRestrictionPolicy,
-    ),
-    ("adConfigurationArn", ArnKind::AdConfiguration),
-    (
-        "failoverSlateConfigurationArn",
-        ArnKind::FailoverSlateConfiguration,
-    ),
-];
+/// What CreateChannel and UpdateChannel can say of a channel. What a request leaves out stays as it is.
+#[derive(Default, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ChannelMembers {
+    name: Option<String>,
+    latency_mode: Option<LatencyMode>,
+    #[serde(rename = "type")]
+    channel_type: Option<ChannelType>,
+    authorized: Option<bool>,
+    insecure_ingest: Option<bool>,
+    preset: Option<TranscodePreset>,
+    container_format: Option<ContainerFormat>,
+    multitrack_input_configuration: MultitrackMembers,
+    recording_configuration_arn: Option<ArnOrEmpty>,
+    playback_restriction_policy_arn: Option<ArnOrEmpty>,
+    ad_configuration_arn: Option<ArnOrEmpty>,
+    failover_slate_configuration_arn: Option<ArnOrEmpty>,
+}
 
-/// Reads CreateChannel, defaults filled in. The SRT passphrase is drawn here.
-pub fn create(members: &Members<'_>) -> Result<(ChannelRecord, Tags), ApiError> {
-    let name = members.text("name", &TextRule::NAME)?.unwrap_or_default();
-    let latency_mode = members.choice("latencyMode")?.unwrap_or(LatencyMode::Low);
-    let channel_type = members.choice("type")?.unwrap_or(ChannelType::Standard);
-    let authorized = members.boolean("authorized")?.unwrap_or(false);
-    let insecure_ingest = members.boolean("insecureIngest")?.unwrap_or(false);
-    let preset = read_preset(members, channel_type)?;
-    let container_format = members
-        .choice("containerFormat")?
-        .unwrap_or(ContainerFormat::Ts);
-    let multitrack_input = read_multitrack(members, channel_type, container_format)?;
-    let tags = members.tags(ArnKind::Channel)?;
-    for (name, kind) in REFERENCES {
-        if let Some(arn) = members.arn_or_empty(name, kind)? {
-            return Err(missing_reference(name, &arn));
+#[derive(Default, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct MultitrackMembers {
+    enabled: Option<bool>,
+    policy: Option<MultitrackPolicy>,
+    maximum_resolution: Option<MultitrackMaximumResolution>,
+}
+
+impl ChannelRecord {
+    /// A channel of which nothing was said.
+    pub fn new(srt_passphrase: String) -> Self {
+        Self {
+            name: String::new(),
+            latency_mode: LatencyMode::Low,
+            channel_type: ChannelType::Standard,
+            insecure_ingest: false,
+            authorized: false,
+            preset: TranscodePreset::None,
+            multitrack_input: MultitrackInputConfiguration {
+                enabled: false,
+                policy: MultitrackPolicy::Allow,
+                maximum_resolution: MultitrackMaximumResolution::FullHd,
+            },
+            container_format: ContainerFormat::Ts,
+            srt_passphrase,
+            recording_configuration: None,
+            playback_restriction_policy: None,
+            ad_configuration: None,
+            failover_slate_configuration: None,
         }
     }
-    if authorized {
-        return Err(not_built("authorized", "true"));
-    }
-    if multitrack_input.enabled {
-        return Err(not_built("multitrackInputConfiguration.enabled", "true"));
-    }
-    if container_format == ContainerFormat::FragmentedMp4 {
-        return Err(not_built("containerFormat", "FRAGMENTED_MP4"));
-    }
-    let record = ChannelRecord {
-        name,
-        latency_mode,
-        channel_type,
-        insecure_ingest,
-        authorized,
-        preset,
-        multitrack_input,
-        container_format,
-        srt_passphrase: ids::srt_passphrase(),
-        recording_configuration: None,
-        playback_restriction_policy: None,
-        ad_configuration: None,
-        failover_slate_configuration: None,
-    };
-    Ok((record, tags))
 }
 
-/// What ListChannels filters by.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum ChannelFilter {
-    /// All channels.
-    None,
-    /// Exactly this name.
-    Name(String),
-    /// Channels that refer to nothing of a kind (the filter was the empty string): all of them.
-    WithoutReference,
-    /// Channels that refer to this: none, there cannot be such a resource yet.
-    Reference(Arn),
-}
-
-/// Reads the filters; they exclude each other.
-pub fn list_filter(members: &Members<'_>) -> Result<ChannelFilter, ApiError> {
-    let mut filters = Vec::new();
-    if let Some(name) = members.text("filterByName", &TextRule::NAME)? {
-        filters.push(ChannelFilter::Name(name));
-    }
-    let references = [
-        (
-            "filterByRecordingConfigurationArn",
-            ArnKind::RecordingConfiguration,
-        ),
-        (
-            "filterByPlaybackRestrictionPolicyArn",
-            ArnKind::PlaybackRestrictionPolicy,
-        ),
-        ("filterByAdConfigurationArn", ArnKind::AdConfiguration),
-        (
-            "filterByFailoverSlateConfigurationArn",
-            ArnKind::FailoverSlateConfiguration,
-        ),
-    ];
-    for (name, kind) in references {
-        match members.arn_or_empty(name, kind)? {
-            Some(arn) => filters.push(ChannelFilter::Reference(arn)),
-            None if members.is_absent(name) => {}
-            None => filters.push(ChannelFilter::WithoutReference),
+impl ChannelMembers {
+    /// Makes the channel what the request says, if the result keeps the rules.
+    pub fn apply(self, channel: &mut ChannelRecord) -> Result<(), ApiError> {
+        let before = channel.channel_type;
+        set(&mut channel.name, self.name);
+        set(&mut channel.latency_mode, self.latency_mode);
+        set(&mut channel.channel_type, self.channel_type);
+        set(&mut channel.authorized, self.authorized);
+        set(&mut channel.insecure_ingest, self.insecure_ingest);
+        set(&mut channel.container_format, self.container_format);
+        for (reference, given) in [
+            (
+                &mut channel.recording_configuration,
+                self.recording_configuration_arn,
+            ),
+            (
+                &mut channel.playback_restriction_policy,
+                self.playback_restriction_policy_arn,
+            ),
+            (&mut channel.ad_configuration, self.ad_configuration_arn),
+            (
+                &mut channel.failover_slate_configuration,
+                self.failover_slate_configuration_arn,
+            ),
+        ] {
+            set(reference, given.map(|given| given.0));
         }
+        let kept = (before == channel.channel_type).then_some(channel.preset);
+        channel.preset = preset(channel.channel_type, self.preset, kept)?;
+        self.multitrack_input_configuration
+            .apply(&mut channel.multitrack_input)?;
+        check(channel)
     }
-    if filters.len() > 1 {
-        return Err(ApiError::conflict(format!(
-            "{} filters given, at most 1 allowed",
-            filters.len()
-        )));
-    }
-    Ok(filters.pop().unwrap_or(ChannelFilter::None))
 }
 
-fn missing_reference(name: &str, arn: &Arn) -> ApiError {
-    ApiError::not_found(&format!("`{name}`:"), arn)
+impl MultitrackMembers {
+    fn apply(self, multitrack: &mut MultitrackInputConfiguration) -> Result<(), ApiError> {
+        if self.enabled == Some(true) {
+            for (name, missing) in [
+                ("policy", self.policy.is_none()),
+                ("maximumResolution", self.maximum_resolution.is_none()),
+            ] {
+                if missing {
+                    return Err(ApiError::validation(format!(
+                        "`multitrackInputConfiguration.{name}`: missing, is required with enabled true"
+                    )));
+                }
+            }
+        }
+        set(&mut multitrack.enabled, self.enabled);
+        set(&mut multitrack.policy, self.policy);
+        set(&mut multitrack.maximum_resolution, self.maximum_resolution);
+        Ok(())
+    }
 }
 
-/// Only ADVANCED types have a preset.
-fn read_preset(
-    members: &Members<'_>,
+fn set<T>(member: &mut T, given: Option<T>) {
+    if let Some(given) = given {
+        *member = given;
+    }
+}
+
+/// Only ADVANCED types have a preset; a new type begins with its default.
+fn preset(
     channel_type: ChannelType,
+    given: Option<TranscodePreset>,
+    kept: Option<TranscodePreset>,
 ) -> Result<TranscodePreset, ApiError> {
-    let given: Option<TranscodePreset> = members.choice("preset")?;
-    let given = given.filter(|preset| *preset != TranscodePreset::None);
-    match channel_type {
-        ChannelType::AdvancedSd | ChannelType::AdvancedHd => {
-            Ok(given.unwrap_or(TranscodePreset::HigherBandwidthDelivery))
-        }
-        ChannelType::Basic | ChannelType::Standard if given.is_some() => Err(ApiError::validation(
+    match (channel_type, given) {
+        (ChannelType::AdvancedSd | ChannelType::AdvancedHd, given) => Ok(given
+            .or(kept)
+            .unwrap_or(TranscodePreset::HigherBandwidthDelivery)),
+        (ChannelType::Basic | ChannelType::Standard, None) => Ok(TranscodePreset::None),
+        (ChannelType::Basic | ChannelType::Standard, Some(_)) => Err(ApiError::validation(
             "`preset`: given, allowed only with type ADVANCED_SD or ADVANCED_HD",
         )),
-        ChannelType::Basic | ChannelType::Standard => Ok(TranscodePreset::None),
     }
 }
 
-fn read_multitrack(
-    members: &Members<'_>,
-    channel_type: ChannelType,
-    container: ContainerFormat,
-) -> Result<MultitrackInputConfiguration, ApiError> {
-    let default = MultitrackInputConfiguration {
-        enabled: false,
-        policy: MultitrackPolicy::Allow,
-        maximum_resolution: MultitrackMaximumResolution::FullHd,
-    };
-    let Some(given) = members.object("multitrackInputConfiguration")? else {
-        return Ok(default);
-    };
-    let enabled = given.boolean("enabled")?.unwrap_or(false);
-    let policy: Option<MultitrackPolicy> = given.choice("policy")?;
-    let maximum: Option<MultitrackMaximumResolution> = given.choice("maximumResolution")?;
-    if enabled {
-        given.required("policy", policy)?;
-        given.required("maximumResolution", maximum)?;
-        if channel_type != ChannelType::Standard || container != ContainerFormat::FragmentedMp4 {
-            return Err(ApiError::validation(
-                "`multitrackInputConfiguration.enabled`: true given, needs type STANDARD and containerFormat FRAGMENTED_MP4",
-            ));
-        }
+fn check(channel: &ChannelRecord) -> Result<(), ApiError> {
+    let fragmented = channel.container_format == ContainerFormat::FragmentedMp4;
+    if channel.multitrack_input.enabled
+        && (channel.channel_type != ChannelType::Standard || !fragmented)
+    {
+        return Err(ApiError::validation(
+            "`multitrackInputConfiguration.enabled`: true given, needs type STANDARD and containerFormat FRAGMENTED_MP4",
+        ));
     }
-    Ok(MultitrackInputConfiguration {
-        enabled,
-        policy: policy.unwrap_or(default.policy),
-        maximum_resolution: maximum.unwrap_or(default.maximum_resolution),
-    })
+    if channel.ad_configuration.is_some() && fragmented {
+        return Err(ApiError::validation(
+            "`adConfigurationArn`: given, needs containerFormat TS",
+        ));
+    }
+    Ok(())
 }

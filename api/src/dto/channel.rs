@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arn::{Arn, ArnKind, ArnOrEmpty};
 use crate::dto::{Tags, choice};
+use crate::error::ApiError;
 
 choice! {
     /// How far behind live a player is.
@@ -232,39 +233,44 @@ pub struct CreateChannelResponse {
     pub stream_key: StreamKey,
 }
 
-/// GetChannel.
+/// BatchGetChannel.
 #[derive(Debug, Serialize)]
-pub struct GetChannelResponse {
-    /// The resource.
-    pub channel: Channel,
+pub struct BatchGetChannelResponse {
+    /// Those that are there, in the order of the request.
+    pub channels: Vec<Channel>,
+    /// One for each that is not.
+    pub errors: Vec<BatchError>,
 }
 
-/// ListChannels.
+/// BatchGetStreamKey.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ListChannelsResponse {
-    /// Summaries.
-    pub channels: Vec<ChannelSummary>,
-    /// When more remain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-}
-
-/// GetStreamKey.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct GetStreamKeyResponse {
-    /// The key.
-    pub stream_key: StreamKey,
-}
-
-/// ListStreamKeys.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListStreamKeysResponse {
-    /// Summaries.
+pub struct BatchGetStreamKeyResponse {
+    /// Those that are there, in the order of the request.
     pub stream_keys: Vec<StreamKey>,
-    /// When more remain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
+    /// One for each that is not.
+    pub errors: Vec<BatchError>,
+}
+
+/// Why a batch answers nothing for one resource.
+#[derive(Debug, Serialize)]
+pub struct BatchError {
+    /// Which.
+    pub arn: String,
+    /// The status that a request of its own would have had.
+    pub code: String,
+    /// In words.
+    pub message: String,
+}
+
+impl BatchError {
+    /// There is no such resource.
+    pub fn not_found(arn: &Arn) -> Self {
+        let error = ApiError::not_found("the resource", arn);
+        Self {
+            arn: arn.to_string(),
+            code: error.kind().status().as_str().to_owned(),
+            message: error.message().to_owned(),
+        }
+    }
 }

@@ -46,21 +46,3 @@ pub struct Stream {
     /// Concurrent views.
     pub viewer_count: u32,
 }
-
-/// GetStream.
-#[derive(Debug, Serialize)]
-pub struct GetStreamResponse {
-    /// The stream.
-    pub stream: Stream,
-}
-
-/// ListStreams.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListStreamsResponse {
-    /// Summaries.
-    pub streams: Vec<Stream>,
-    /// When more remain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
-}

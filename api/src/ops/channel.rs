@@ -1,48 +1,61 @@
 //! Channels.
 
 use compositor_core::id::ChannelId;
+use serde::Deserialize;
 
 use crate::arn::{Arn, ArnKind, ArnOrEmpty};
-use crate::backend::StreamKeyValue;
-use crate::convert;
-use crate::convert::channel::ChannelFilter;
+use crate::convert::channel::ChannelMembers;
+use crate::dto::Tags;
 use crate::dto::channel::{
-    Channel, ChannelRecord, ChannelSummary, CreateChannelResponse, GetChannelResponse,
-    ListChannelsResponse, Srt, StreamKeyRecord,
+    BatchError, BatchGetChannelResponse, Channel, ChannelRecord, ChannelSummary,
+    CreateChannelResponse, REFERENCE_KINDS, Srt,
 };
 use crate::error::ApiError;
 use crate::ids;
 use crate::input::Input;
-use crate::ops::{find, find_named, stream_key};
-use crate::pagination::Page;
+use crate::ops::{PAGE_MAX, find, find_each, find_named, stream_key};
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
-use crate::store::{NewResource, Resource};
+use crate::store::{ChannelFilter, NewResource, Resource};
+
+const MEMBER: &str = "channel";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[derive(Default)]
+struct Filters {
+    filter_by_name: Option<String>,
+    filter_by_recording_configuration_arn: Option<ArnOrEmpty>,
+    filter_by_playback_restriction_policy_arn: Option<ArnOrEmpty>,
+    filter_by_ad_configuration_arn: Option<ArnOrEmpty>,
+    filter_by_failover_slate_configuration_arn: Option<ArnOrEmpty>,
+}
+
+#[derive(Deserialize)]
+struct Tagged {
+    #[serde(default)]
+    tags: Tags,
+}
 
 /// CreateChannel, with its one stream key. The tags are the channel's alone.
 pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    let (record, tags) = convert::channel::create(members)?;
+    let mut record = ChannelRecord::new(ids::srt_passphrase());
+    input.read::<ChannelMembers>()?.apply(&mut record)?;
     let channel = Resource {
         seq: 0,
         arn: cx.new_arn(ArnKind::Channel),
         parent: None,
         record,
-        tags,
+        tags: input.read::<Tagged>()?.tags,
     };
-    let value = ids::stream_key_value(&cx.state.settings.region);
-    let key = Resource {
-        seq: 0,
-        arn: cx.new_arn(ArnKind::StreamKey),
-        parent: Some(channel.arn.clone()),
-        record: StreamKeyRecord {
-            value: StreamKeyValue::new(value),
-        },
-        tags: crate::dto::Tags::new(),
-    };
+    let key = stream_key::new(cx, &channel.arn, Tags::new());
     cx.store()
-        .insert_channel(cx.account(), as_new(&channel), as_new(&key))
+        .insert_channel(
+            cx.account(),
+            NewResource::of(&channel),
+            NewResource::of(&key),
+        )
         .await?;
     Reply::ok(&CreateChannelResponse {
         channel: render(cx, channel),
@@ -53,39 +66,46 @@ pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
 /// GetChannel.
 pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     let found = find_named(cx, input, "arn").await?;
-    Reply::ok(&GetChannelResponse {
-        channel: render(cx, found),
+    Reply::one(MEMBER, &render(cx, found))
+}
+
+/// BatchGetChannel.
+pub async fn batch_get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let (found, missing) = find_each(cx, input).await?;
+    Reply::ok(&BatchGetChannelResponse {
+        channels: found.into_iter().map(|found| render(cx, found)).collect(),
+        errors: missing.iter().map(BatchError::not_found).collect(),
     })
 }
 
 /// ListChannels.
 pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    let filter = convert::channel::list_filter(members)?;
+    let filter = input.read::<Filters>()?.only_one()?;
     let limits = PageLimits {
-        default: 100,
-        max: 100,
+        default: PAGE_MAX,
+        max: PAGE_MAX,
     };
     let scope = format!("{filter:?}");
     let paging = Paging::read(cx, input, &["ListChannels", &scope], limits)?;
-    let name = match &filter {
-        ChannelFilter::Name(name) => Some(name.as_str()),
-        ChannelFilter::None | ChannelFilter::WithoutReference | ChannelFilter::Reference(_) => None,
-    };
-    let page = match &filter {
-        ChannelFilter::Reference(_) => Page {
-            items: Vec::new(),
-            more_after: None,
-        },
-        ChannelFilter::None | ChannelFilter::WithoutReference | ChannelFilter::Name(_) => {
-            cx.store().list(cx.account(), paging.request, name).await?
-        }
-    };
+    let page = cx
+        .store()
+        .list_channels(cx.account(), paging.request, &filter)
+        .await?;
     let next_token = paging.next_token(&page);
-    Reply::ok(&ListChannelsResponse {
-        channels: page.map(|found| summary(&found)).items,
-        next_token,
-    })
+    let channels: Vec<_> = page.items.iter().map(summary).collect();
+    Reply::page("channels", &channels, next_token)
+}
+
+/// UpdateChannel. What the request leaves out stays; a running stream goes on as it began.
+pub async fn update(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let arn = input.arn("arn")?;
+    let members: ChannelMembers = input.read()?;
+    let changed = cx
+        .store()
+        .update_channel(cx.account(), &arn, |channel| members.apply(channel))
+        .await?;
+    let changed = changed.ok_or_else(|| ApiError::not_found("the resource", &arn))?;
+    Reply::one(MEMBER, &render(cx, changed))
 }
 
 /// DeleteChannel, and its stream key with it.
@@ -103,11 +123,27 @@ pub async fn delete(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     Ok(Reply::no_content())
 }
 
-fn as_new<T>(resource: &Resource<T>) -> NewResource<'_, T> {
-    NewResource {
-        arn: &resource.arn,
-        record: &resource.record,
-        tags: &resource.tags,
+impl Filters {
+    /// They exclude each other.
+    fn only_one(self) -> Result<ChannelFilter, ApiError> {
+        let references = [
+            self.filter_by_recording_configuration_arn,
+            self.filter_by_playback_restriction_policy_arn,
+            self.filter_by_ad_configuration_arn,
+            self.filter_by_failover_slate_configuration_arn,
+        ];
+        let references = REFERENCE_KINDS.into_iter().zip(references);
+        let references = references
+            .filter_map(|(kind, given)| given.map(|given| ChannelFilter::Reference(kind, given.0)));
+        let name = self.filter_by_name.map(ChannelFilter::Name);
+        let mut filters: Vec<ChannelFilter> = name.into_iter().chain(references).collect();
+        if filters.len() > 1 {
+            return Err(ApiError::conflict(format!(
+                "{} filters given, at most 1 allowed",
+                filters.len()
+            )));
+        }
+        Ok(filters.pop().unwrap_or(ChannelFilter::All))
     }
 }
 

@@ -1,22 +1,33 @@
 //! Live streams of channels.
 
 use compositor_core::id::ChannelId;
+use serde::Deserialize;
 
 use crate::arn::{Arn, ArnKind};
 use crate::backend::{self, LiveStream};
 use crate::dto::channel::ChannelRecord;
-use crate::dto::stream::{
-    GetStreamResponse, ListStreamsResponse, Stream, StreamHealth, StreamState,
-};
+use crate::dto::stream::{Stream, StreamHealth, StreamState};
 use crate::error::{ApiError, ErrorKind};
 use crate::input::Input;
-use crate::ops::{channel, find_named};
+use crate::ops::{PAGE_MAX, channel, find_named};
 use crate::pagination::Page;
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::Resource;
 use crate::wall_clock::iso8601;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListRequest {
+    #[serde(default)]
+    filter_by: Filter,
+}
+
+#[derive(Default, Deserialize)]
+struct Filter {
+    health: Option<StreamHealth>,
+}
 
 /// GetStream.
 pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
@@ -27,22 +38,15 @@ pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         .await;
     let live = live.ok_or_else(|| offline(&found.arn))?;
     let playback_url = channel::playback_url(cx, &found.arn);
-    Reply::ok(&GetStreamResponse {
-        stream: render(&found.arn, live, Some(playback_url)),
-    })
+    Reply::one("stream", &render(&found.arn, live, Some(playback_url)))
 }
 
 /// ListStreams, in the order in which their channels were made.
 pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    let filter = members.object("filterBy")?;
-    let health: Option<StreamHealth> = match &filter {
-        Some(filter) => filter.choice("health")?,
-        None => None,
-    };
+    let health = input.read::<ListRequest>()?.filter_by.health;
     let limits = PageLimits {
-        default: 100,
-        max: 100,
+        default: PAGE_MAX,
+        max: PAGE_MAX,
     };
     let scope = format!("{health:?}");
     let paging = Paging::read(cx, input, &["ListStreams", &scope], limits)?;
@@ -60,10 +64,7 @@ pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     streams.sort_by_key(|(seq, _)| *seq);
     let page = Page::cut(streams, paging.request.limit, |(seq, _)| *seq);
     let next_token = paging.next_token(&page);
-    Reply::ok(&ListStreamsResponse {
-        streams: page.map(|(_, stream)| stream).items,
-        next_token,
-    })
+    Reply::page("streams", &page.map(|(_, stream)| stream).items, next_token)
 }
 
 /// StopStream.

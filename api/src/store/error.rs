@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::arn::Arn;
 use crate::error::ApiError;
 
 /// Failure of a store call.
@@ -34,6 +35,18 @@ pub enum StoreError {
         #[source]
         source: Option<serde_json::Error>,
     },
+    /// A channel cannot refer to what is not there.
+    #[error("the resource {arn} does not exist")]
+    MissingReference {
+        /// What is not there.
+        arn: Arn,
+    },
+    /// The account has the same already.
+    #[error("{arn} has the same content")]
+    Duplicate {
+        /// What is the same.
+        arn: String,
+    },
     /// One more would exceed a limit of the account.
     #[error("{what}: at most {limit} allowed")]
     Quota {
@@ -48,6 +61,10 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Quota { what, limit } => Self::quota(what, limit),
+            StoreError::MissingReference { arn } => Self::not_found("the resource", &arn),
+            StoreError::Duplicate { arn } => {
+                Self::conflict(format!("{arn} has the same content already"))
+            }
             StoreError::Sql(_)
             | StoreError::Migrate(_)
             | StoreError::File { .. }

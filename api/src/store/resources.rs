@@ -20,6 +20,7 @@ use crate::dto::stage::StageRecord;
 use crate::dto::storage_configuration::StorageConfigurationRecord;
 use crate::pagination::{Page, PageRequest};
 use crate::quotas::Quotas;
+use crate::store::channels::channel_that_refers_to;
 use crate::store::database::WriteTransaction;
 use crate::store::{Store, StoreError};
 
@@ -127,6 +128,17 @@ pub struct NewResource<'a, T> {
     pub tags: &'a Tags,
 }
 
+impl<'a, T> NewResource<'a, T> {
+    /// What is new of a resource.
+    pub fn of(resource: &'a Resource<T>) -> Self {
+        Self {
+            arn: &resource.arn,
+            record: &resource.record,
+            tags: &resource.tags,
+        }
+    }
+}
+
 /// A resource as it is kept.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Resource<T> {
@@ -154,12 +166,17 @@ pub enum Deletion {
         /// Its ARN.
         composition: String,
     },
+    /// This channel refers to it.
+    Attached {
+        /// Its ARN.
+        channel: String,
+    },
 }
 
 /// Orders lists.
 pub(super) const SEQUENCE: &str = "resource";
 
-const COLUMNS: &str = "seq, arn, parent, record, tags";
+pub(super) const COLUMNS: &str = "seq, arn, parent, record, tags";
 
 impl Store {
     /// Keeps a new resource, unless the account has too many.
@@ -174,19 +191,35 @@ impl Store {
         tx.commit().await
     }
 
-    /// Keeps a new channel and its stream key.
-    pub async fn insert_channel(
+    /// Keeps a new resource as [`Self::insert`] does, unless the account has one of the same kind and `mark`.
+    pub async fn insert_distinct<T: Record>(
         &self,
         account: &str,
-        channel: NewResource<'_, ChannelRecord>,
-        key: NewResource<'_, StreamKeyRecord>,
+        new: NewResource<'_, T>,
+        mark: &str,
     ) -> Result<(), StoreError> {
+        let lookup = format!("{account} {} {mark}", T::KIND.as_str());
         let mut tx = self.write().await?;
-        check_quota::<ChannelRecord>(&mut tx, account, &self.quotas).await?;
-        insert_row(&mut tx, account, &channel, None, None).await?;
-        let value = key.record.value.expose();
-        insert_row(&mut tx, account, &key, Some(channel.arn), Some(value)).await?;
+        let same: Option<String> = sqlx::query_scalar("SELECT arn FROM resource WHERE lookup = $1")
+            .bind(&lookup)
+            .fetch_optional(&mut *tx)
+            .await?;
+        if let Some(arn) = same {
+            return Err(StoreError::Duplicate { arn });
+        }
+        check_quota::<T>(&mut tx, account, &self.quotas).await?;
+        insert_row(&mut tx, account, &new, None, Some(&lookup)).await?;
         tx.commit().await
+    }
+
+    /// The resources of one kind of all accounts; for the server's start.
+    pub async fn of_all_accounts<T: Record>(&self) -> Result<Vec<Resource<T>>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM resource WHERE kind = $1 ORDER BY seq");
+        let rows = sqlx::query(&sql)
+            .bind(T::KIND.as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        rows.iter().map(read_row).collect()
     }
 
     /// The resource of that ARN, if the account has it.
@@ -221,44 +254,6 @@ impl Store {
         }
         let rows = query.fetch_all(&self.pool).await?;
         read_page(&rows, page)
-    }
-
-    /// A page of the stream keys of a channel.
-    pub async fn list_stream_keys(
-        &self,
-        account: &str,
-        channel: &Arn,
-        page: PageRequest,
-    ) -> Result<Page<Resource<StreamKeyRecord>>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM resource WHERE account = $1 AND kind = $2 AND parent = $3 AND seq > $4 \
-             ORDER BY seq LIMIT $5"
-        );
-        let rows = sqlx::query(&sql)
-            .bind(account)
-            .bind(ArnKind::StreamKey.as_str())
-            .bind(channel.to_string())
-            .bind(page.after)
-            .bind(i64::from(page.limit) + 1)
-            .fetch_all(&self.pool)
-            .await?;
-        read_page(&rows, page)
-    }
-
-    /// The channel that a stream key value lets a broadcaster into; for the ingest server.
-    pub async fn channel_of_stream_key(
-        &self,
-        value: &str,
-    ) -> Result<Option<Resource<ChannelRecord>>, StoreError> {
-        let row = sqlx::query(
-            "SELECT c.seq, c.arn, c.parent, c.record, c.tags FROM resource k JOIN resource c ON c.arn = k.parent \
-             WHERE k.lookup = $1 AND k.kind = $2",
-        )
-        .bind(value)
-        .bind(ArnKind::StreamKey.as_str())
-        .fetch_optional(&self.pool)
-        .await?;
-        row.as_ref().map(read_row).transpose()
     }
 
     /// Whether any account has this stage; for the gateway, which knows stages by their identifier.
@@ -301,6 +296,9 @@ impl Store {
         .await?;
         if let Some(composition) = user {
             return Ok(Deletion::InUse { composition });
+        }
+        if let Some(channel) = channel_that_refers_to(&mut tx, account, arn).await? {
+            return Ok(Deletion::Attached { channel });
         }
         let gone = sqlx::query("DELETE FROM resource WHERE account = $1 AND arn = $2")
             .bind(account)
@@ -360,7 +358,7 @@ pub(super) fn read_arn(text: &str) -> Result<Arn, StoreError> {
     })
 }
 
-async fn check_quota<T: Record>(
+pub(super) async fn check_quota<T: Record>(
     tx: &mut AnyConnection,
     account: &str,
     quotas: &Quotas,
@@ -381,7 +379,7 @@ async fn check_quota<T: Record>(
     })
 }
 
-async fn insert_row<T: Record>(
+pub(super) async fn insert_row<T: Record>(
     tx: &mut WriteTransaction,
     account: &str,
     new: &NewResource<'_, T>,
@@ -446,7 +444,7 @@ pub(super) async fn find_row<T: Record>(
     row.as_ref().map(read_row).transpose()
 }
 
-fn read_page<T: Record>(
+pub(super) fn read_page<T: Record>(
     rows: &[AnyRow],
     page: PageRequest,
 ) -> Result<Page<Resource<T>>, StoreError> {
@@ -454,7 +452,7 @@ fn read_page<T: Record>(
     Ok(Page::cut(items?, page.limit, |resource| resource.seq))
 }
 
-fn read_row<T: Record>(row: &AnyRow) -> Result<Resource<T>, StoreError> {
+pub(super) fn read_row<T: Record>(row: &AnyRow) -> Result<Resource<T>, StoreError> {
     let arn: String = row.try_get("arn")?;
     let parent: Option<String> = row.try_get("parent")?;
     let record: String = row.try_get("record")?;

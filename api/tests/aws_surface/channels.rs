@@ -1,7 +1,7 @@
 //! Channels, stream keys and streams.
 
 use api::backend::StreamHealth;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{World, id, text};
 
@@ -61,59 +61,6 @@ async fn a_channel_is_echoed_with_every_default() {
 }
 
 #[tokio::test]
-async fn a_channel_has_one_stream_key() {
-    let world = World::new().await;
-    let created = world.call("CreateChannel", json!({})).await.ok();
-    let channel = text(&created["channel"]["arn"]);
-    let key = &created["streamKey"];
-    let value = text(&key["value"]);
-    assert!(value.starts_with("sk_us-east-1_"), "{value}");
-    assert_eq!(
-        value.split('_').map(str::len).collect::<Vec<_>>(),
-        [2, 9, 12, 32]
-    );
-    assert_eq!(key["channelArn"], channel);
-    let got = world
-        .call("GetStreamKey", json!({"arn": key["arn"]}))
-        .await
-        .ok();
-    assert_eq!(got["streamKey"], *key);
-    let listed = world
-        .call("ListStreamKeys", json!({"channelArn": channel}))
-        .await
-        .ok();
-    let summary = json!({"arn": key["arn"], "channelArn": channel, "tags": {}});
-    assert_eq!(listed, json!({"streamKeys": [summary]}));
-    let owner = world
-        .state
-        .store
-        .channel_of_stream_key(&value)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(owner.arn.to_string(), channel);
-    assert!(!owner.record.insecure_ingest);
-    assert_eq!(
-        world
-            .state
-            .store
-            .channel_of_stream_key("sk_wrong")
-            .await
-            .unwrap(),
-        None
-    );
-    assert_eq!(
-        world
-            .state
-            .store
-            .channel_of_stream_key(&text(&key["arn"]))
-            .await
-            .unwrap(),
-        None
-    );
-}
-
-#[tokio::test]
 async fn filters_exclude_each_other() {
     let world = World::new().await;
     let recording = "arn:aws:ivs:us-east-1:123456789012:recording-configuration/abc";
@@ -136,40 +83,169 @@ async fn filters_exclude_each_other() {
 }
 
 #[tokio::test]
-async fn options_that_are_not_built_are_refused_rather_than_pretended() {
+async fn every_member_of_a_channel_is_echoed() {
     let world = World::new().await;
+    let members = json!({
+        "name": "show", "latencyMode": "NORMAL", "type": "STANDARD", "authorized": true, "insecureIngest": true,
+        "containerFormat": "FRAGMENTED_MP4", "tags": {"a": "b"},
+        "multitrackInputConfiguration": {"enabled": true, "policy": "REQUIRE", "maximumResolution": "HD"}
+    });
+    let created = world.call("CreateChannel", members.clone()).await.ok();
+    for (member, value) in members.as_object().unwrap() {
+        assert_eq!(&created["channel"][member], value, "{member}");
+    }
+}
+
+#[tokio::test]
+async fn rules_that_span_members_are_kept() {
+    let world = World::new().await;
+    let multitrack = |members: Value| {
+        let mut given = json!({"enabled": true, "policy": "ALLOW", "maximumResolution": "HD"});
+        for (name, value) in members.as_object().unwrap() {
+            given[name] = value.clone();
+        }
+        given
+    };
     for (request, text) in [
-        (json!({"authorized": true}), "`authorized`"),
         (
-            json!({"containerFormat": "FRAGMENTED_MP4"}),
-            "`containerFormat`",
+            json!({"preset": "CONSTRAINED_BANDWIDTH_DELIVERY"}),
+            "`preset`: given, allowed only with type ADVANCED_SD or ADVANCED_HD",
         ),
         (
-            json!({"containerFormat": "FRAGMENTED_MP4", "multitrackInputConfiguration":
-                {"enabled": true, "policy": "ALLOW", "maximumResolution": "HD"}}),
-            "`multitrackInputConfiguration.enabled`",
+            json!({"multitrackInputConfiguration": multitrack(json!({"policy": null}))}),
+            "`multitrackInputConfiguration.policy`: missing",
+        ),
+        (
+            json!({"multitrackInputConfiguration": multitrack(json!({"maximumResolution": null}))}),
+            "`multitrackInputConfiguration.maximumResolution`: missing",
+        ),
+        (
+            json!({"multitrackInputConfiguration": multitrack(json!({}))}),
+            "needs type STANDARD and containerFormat FRAGMENTED_MP4",
+        ),
+        (
+            json!({"type": "BASIC", "containerFormat": "FRAGMENTED_MP4",
+                   "multitrackInputConfiguration": multitrack(json!({}))}),
+            "needs type STANDARD and containerFormat FRAGMENTED_MP4",
         ),
     ] {
-        world
-            .call("CreateChannel", request)
-            .await
-            .err(501, "NotImplementedException", text);
+        let answer = world.call("CreateChannel", request).await;
+        answer.err(400, "ValidationException", text);
     }
-    let request = json!({"multitrackInputConfiguration": {"enabled": true}});
-    let answer = world.call("CreateChannel", request).await;
+}
+
+#[tokio::test]
+async fn an_update_changes_what_it_says_and_nothing_else() {
+    let world = World::new().await;
+    let request = json!({"name": "before", "tags": {"a": "b"}, "type": "ADVANCED_HD",
+                         "preset": "CONSTRAINED_BANDWIDTH_DELIVERY"});
+    let created = world.call("CreateChannel", request).await.ok();
+    let arn = text(&created["channel"]["arn"]);
+    let update = json!({"arn": arn, "name": "after", "latencyMode": "NORMAL", "insecureIngest": true, "authorized": true});
+    let updated = world.call("UpdateChannel", update).await.ok();
+    let mut expected = created["channel"].clone();
+    expected["name"] = json!("after");
+    expected["latencyMode"] = json!("NORMAL");
+    expected["insecureIngest"] = json!(true);
+    expected["authorized"] = json!(true);
+    assert_eq!(updated, json!({"channel": expected}));
+    let got = world.call("GetChannel", json!({"arn": arn})).await.ok();
+    assert_eq!(got, updated);
+    let by_name = |name: &str| world.call("ListChannels", json!({"filterByName": name}));
+    assert_eq!(by_name("before").await.ok(), json!({"channels": []}));
+    assert_eq!(by_name("after").await.ok()["channels"][0]["arn"], arn);
+    let world = world.restarted().await;
+    let got = world.call("GetChannel", json!({"arn": arn})).await.ok();
+    assert_eq!(got, updated);
+    let missing = arn.replace(&id(&arn), "none");
+    let answer = world.call("UpdateChannel", json!({"arn": missing})).await;
+    answer.err(404, "ResourceNotFoundException", &missing);
+}
+
+#[tokio::test]
+async fn a_new_type_begins_with_its_default_preset() {
+    let world = World::new().await;
+    let request = json!({"type": "ADVANCED_HD", "preset": "CONSTRAINED_BANDWIDTH_DELIVERY"});
+    let created = world.call("CreateChannel", request).await.ok();
+    let arn = text(&created["channel"]["arn"]);
+    for (update, preset) in [
+        (
+            json!({"type": "ADVANCED_HD"}),
+            "CONSTRAINED_BANDWIDTH_DELIVERY",
+        ),
+        (json!({"type": "ADVANCED_SD"}), "HIGHER_BANDWIDTH_DELIVERY"),
+        (
+            json!({"preset": "CONSTRAINED_BANDWIDTH_DELIVERY"}),
+            "CONSTRAINED_BANDWIDTH_DELIVERY",
+        ),
+        (json!({"type": "STANDARD"}), ""),
+        (
+            json!({"type": "ADVANCED_SD", "preset": "CONSTRAINED_BANDWIDTH_DELIVERY"}),
+            "CONSTRAINED_BANDWIDTH_DELIVERY",
+        ),
+    ] {
+        let mut request = update.clone();
+        request["arn"] = json!(arn);
+        let updated = world.call("UpdateChannel", request).await.ok();
+        assert_eq!(updated["channel"]["preset"], preset, "{update}");
+    }
+    let request = json!({"arn": arn, "type": "BASIC", "preset": "HIGHER_BANDWIDTH_DELIVERY"});
+    let answer = world.call("UpdateChannel", request).await;
     answer.err(
         400,
         "ValidationException",
-        "`multitrackInputConfiguration.policy`: missing",
+        "`preset`: given, allowed only with type",
     );
-    let policy = "arn:aws:ivs:us-east-1:123456789012:playback-restriction-policy/abc";
-    let answer = world
-        .call(
-            "CreateChannel",
-            json!({"playbackRestrictionPolicyArn": policy}),
-        )
-        .await;
-    answer.err(404, "ResourceNotFoundException", policy);
+    let got = world.call("GetChannel", json!({"arn": arn})).await.ok();
+    assert_eq!(
+        got["channel"]["type"], "ADVANCED_SD",
+        "a refused update changes nothing"
+    );
+}
+
+#[tokio::test]
+async fn a_live_channel_can_be_updated() {
+    let world = World::new().await;
+    let channel = world.channel().await;
+    world
+        .backend
+        .script(|script| script.live.insert(id(&channel), StreamHealth::Healthy));
+    let update = json!({"arn": channel, "name": "next"});
+    let updated = world.call("UpdateChannel", update).await.ok();
+    assert_eq!(updated["channel"]["name"], "next");
+    assert_eq!(
+        world.backend.told(),
+        Vec::<String>::new(),
+        "the stream goes on"
+    );
+}
+
+#[tokio::test]
+async fn a_batch_answers_what_is_there_and_names_what_is_not() {
+    let world = World::new().await;
+    let (first, second) = (world.channel().await, world.channel().await);
+    let missing = first.replace(&id(&first), "none");
+    let request = json!({"arns": [second, missing, first]});
+    let answer = world.call("BatchGetChannel", request).await;
+    assert_eq!(answer.headers["access-control-allow-origin"], "*");
+    assert_eq!(answer.headers["x-frame-options"], "DENY");
+    let answer = answer.ok();
+    let got = world.call("GetChannel", json!({"arn": second})).await.ok();
+    assert_eq!(answer["channels"][0], got["channel"]);
+    assert_eq!(answer["channels"][1]["arn"], first);
+    let message = format!("the resource {missing} does not exist");
+    assert_eq!(
+        answer["errors"],
+        json!([{"arn": missing, "code": "404", "message": message}])
+    );
+    for (count, text) in [(0, "at least 1"), (51, "at most 50")] {
+        let request = json!({"arns": vec![first.as_str(); count]});
+        let answer = world.call("BatchGetChannel", request).await;
+        answer.err(400, "ValidationException", text);
+    }
+    let request = json!({"arns": vec![first.as_str(); 50]});
+    let all = world.call("BatchGetChannel", request).await.ok();
+    assert_eq!(all["channels"].as_array().unwrap().len(), 50);
 }
 
 #[tokio::test]

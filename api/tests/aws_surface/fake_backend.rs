@@ -78,6 +78,11 @@ impl Backend for FakeBackend {
         Ok(self.script(|script| script.buckets.contains(bucket)))
     }
 
+    async fn bucket_writable(&self, bucket: &str) -> Result<bool, BackendError> {
+        self.note(format!("write to {bucket}"))?;
+        Ok(self.script(|script| script.buckets.contains(bucket)))
+    }
+
     async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), BackendError> {
         self.note(format!("start {}", spec.id))?;
         self.script(|script| script.started.push(spec.clone()));

@@ -3,16 +3,22 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod access;
+mod ad_configurations;
+mod channel_references;
 mod channels;
 mod composition_life;
 mod compositions;
 mod configurations;
 mod errors;
+mod failover_slates;
 mod fake_backend;
 mod pages;
 mod parts;
+mod playback_access;
+mod recording_configurations;
 mod restart;
 mod signatures;
 mod stages;
+mod stream_keys;
 mod tags;
 mod world;

@@ -79,6 +79,10 @@ impl Backend for FakeBackend {
         Ok(self.buckets.lock().iter().any(|known| known == bucket))
     }
 
+    async fn bucket_writable(&self, bucket: &str) -> Result<bool, BackendError> {
+        self.bucket_exists(bucket).await
+    }
+
     async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), BackendError> {
         self.started.lock().push(spec.clone());
         Ok(())
