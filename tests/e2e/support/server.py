@@ -73,7 +73,7 @@ class Process:
 class Server(Process):
     """`proscenium serve` on free loopback ports."""
 
-    def __init__(self, binary, folder: pathlib.Path, config="", env=None):
+    def __init__(self, binary, folder: pathlib.Path, config="", env=None, flags=("--http", "--rtmp", "--s3", "--webrtc")):
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.data_dir = folder / "data"
@@ -81,7 +81,7 @@ class Server(Process):
         self.log = folder / "server.log"
         any_port = "127.0.0.1:0"
         arguments = [binary, "serve", "--data-dir", self.data_dir]
-        for flag in ("--http", "--rtmp", "--s3", "--webrtc"):
+        for flag in flags:
             arguments += [flag, any_port]
         if config:
             (folder / "proscenium.toml").write_text(config)
