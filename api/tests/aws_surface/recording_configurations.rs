@@ -118,16 +118,6 @@ async fn rules_that_span_members_are_kept() {
             "targetIntervalSeconds`: missing",
         ),
         (
-            "thumbnailConfiguration",
-            json!({"recordingMode": "DISABLED", "targetIntervalSeconds": 5}),
-            "targetIntervalSeconds`: 5 given, allowed only with recordingMode INTERVAL",
-        ),
-        (
-            "renditionConfiguration",
-            json!({"renditionSelection": "CUSTOM"}),
-            "`renditionConfiguration.renditions`: 0 given",
-        ),
-        (
             "destinationConfiguration",
             json!({}),
             "`destinationConfiguration.s3`: missing",

@@ -182,6 +182,7 @@ KNOWN = {
         ),
     },
     "ivs": {
+        "DestinationConfiguration": {"s3": {"bucketName": "conformance"}},
         "ThumbnailConfiguration": {"recordingMode": "INTERVAL", "targetIntervalSeconds": 30},
         "MediaTailorPlaybackConfiguration": {"playbackConfigurationArn": AD_SERVER},
         "MultitrackInputConfiguration": {"policy": "ALLOW", "maximumResolution": "FULL_HD"},
@@ -194,6 +195,7 @@ BESIDE = {
     name: {
         "preset": {"type": "ADVANCED_HD"},
         "multitrackInputConfiguration": {"type": "STANDARD", "containerFormat": "FRAGMENTED_MP4"},
+        "adConfigurationArn": {"containerFormat": "TS", "multitrackInputConfiguration": {"enabled": False}},
     }
     for name in ("CreateChannel", "UpdateChannel")
 }
