@@ -5,7 +5,6 @@
 
 import random
 
-import pytest
 from botocore.exceptions import ClientError
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as some
@@ -178,13 +177,6 @@ class Resources(RuleBasedStateMachine):
             for account, kind in sorted(self.there, key=lambda both: both[1] != "channels"):
                 for arn in self.listed(account, kind, 50):
                     self.call(account, kind, KINDS[kind].call("delete"), arn=arn)
-
-
-@pytest.fixture(scope="module")
-def world(binary, tmp_path_factory):
-    world = Accounts(binary, tmp_path_factory.mktemp("modelled"))
-    yield world
-    world.close()
 
 
 def test_random_sequences_follow_the_model(world, pytestconfig):
