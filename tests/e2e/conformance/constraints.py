@@ -6,6 +6,7 @@ import json
 
 from conformance import patterns
 from conformance.exceptions import IGNORED_PATTERNS, INSIDE_NOT_TRIED
+from conformance.inputs import FITTING
 from conformance.model import KEY_SHAPES, bounds, choices_of, operation, pattern_of, sample, text_of
 
 ABSENT = object()
@@ -128,6 +129,8 @@ class Generator:
             below = made.get(step) if step in made else self._sample(shape.members[step])
             placed = self._placed(below, shape.members[step], rest, new)
             made.pop(step, None) if placed is ABSENT else made.update({step: placed})
+            for other, value in self._fitting(step, placed).items():
+                made.pop(other, None) if value is None else made.update({other: value})
             return made
         if step == "[0]":
             first = value[0] if value else self._sample(shape.member)
@@ -135,6 +138,9 @@ class Generator:
         if step == " key":
             return {new: self._sample(shape.value)}
         return {self._sample(shape.key): self._placed(self._sample(shape.value), shape.value, rest, new)}
+
+    def _fitting(self, member, value):
+        return FITTING.get((member, value), {}) if isinstance(value, str) else {}
 
     def _size_rules(self, shape):
         low, high = bounds(shape)

@@ -185,6 +185,7 @@ KNOWN = {
         "DestinationConfiguration": {"s3": {"bucketName": "conformance"}},
         "ThumbnailConfiguration": {"recordingMode": "INTERVAL", "targetIntervalSeconds": 30},
         "MediaTailorPlaybackConfiguration": {"playbackConfigurationArn": AD_SERVER},
+        "DestinationConfiguration": {"s3": {"bucketName": "there-is-no-such-bucket"}},
         "MultitrackInputConfiguration": {"policy": "ALLOW", "maximumResolution": "FULL_HD"},
         "PlaybackRestrictionPolicyAllowedCountry": "CH",
     },
@@ -198,6 +199,12 @@ BESIDE = {
         "adConfigurationArn": {"containerFormat": "TS", "multitrackInputConfiguration": {"enabled": False}},
     }
     for name in ("CreateChannel", "UpdateChannel")
+}
+
+# What a value needs beside it in its structure; None is absence.
+FITTING = {
+    ("recordingMode", "DISABLED"): {"targetIntervalSeconds": None},
+    ("renditionSelection", "CUSTOM"): {"renditions": ["HD"]},
 }
 
 # Operations that make something, where its ARN is, and what deletes it.
