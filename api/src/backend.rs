@@ -12,6 +12,7 @@ use compositor_core::time::{FrameRate, WallTime};
 use serde::{Deserialize, Serialize};
 
 use crate::arn::Arn;
+use crate::store::Revocation;
 
 /// What operations call. Implemented over the gateway, the channels and the composition driver.
 ///
@@ -57,6 +58,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Drops the ingest connection of a channel. Answers whether it was live.
     async fn stop_stream(&self, channel: &ChannelId) -> Result<bool, BackendError>;
+
+    /// Cuts off the viewer sessions that a revocation means. The store has it already, for those that begin later.
+    async fn revoke_viewer(&self, revocation: &Revocation<'_>);
 
     /// The channel and its stream keys are gone from the store.
     async fn channel_deleted(&self, channel: &ChannelId);

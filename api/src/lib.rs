@@ -29,6 +29,7 @@ pub mod page;
 pub mod pagination;
 pub mod paging;
 pub mod platform;
+pub mod playback;
 pub mod public_key;
 pub mod publish;
 pub mod quotas;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use channel::{
     ChannelGrant, ChannelType, Channels, Directory, DirectoryError, IngestLimits, IngestTerms,
+    PlaybackTerms,
 };
 use compositor_core::access_unit::MediaKind;
 use compositor_core::error_chain::error_chain;
@@ -22,7 +23,7 @@ use crate::dto;
 use crate::dto::channel::ChannelRecord;
 use crate::ids;
 use crate::session_api::{PageBackend, PublishingParticipant};
-use crate::store::{Resource, Store};
+use crate::store::{Resource, Revocation, Store};
 
 /// Where the recorder writes below, and a check for that may leave nothing behind.
 const PROBE_KEY_PREFIX: &str = "ivs/proscenium-write-check-";
@@ -129,6 +130,18 @@ impl Backend for LiveBackend {
         Ok(self.channels.stop_stream(channel))
     }
 
+    async fn revoke_viewer(&self, revocation: &Revocation<'_>) {
+        let Revocation {
+            channel,
+            viewer_id,
+            version,
+        } = revocation;
+        let cut = self
+            .channels
+            .revoke_viewer(&channel.to_string(), viewer_id, *version);
+        tracing::info!(%channel, sessions = cut, "a viewer is revoked");
+    }
+
     async fn channel_deleted(&self, channel: &ChannelId) {
         self.channels.stop_stream(channel);
     }
@@ -195,9 +208,10 @@ impl Directory for StoreDirectory {
             ingest: self.ingest_terms(&channel),
             channel: ChannelId::new(channel.arn.id()),
             arn: channel.arn.to_string(),
-            name: channel.record.name,
             insecure_ingest: channel.record.insecure_ingest,
             channel_type: ChannelType::Standard,
+            playback: playback_terms(&channel.record),
+            name: channel.record.name,
         }))
     }
 }
@@ -225,5 +239,18 @@ impl StoreDirectory {
             },
             ..IngestTerms::default()
         }
+    }
+}
+
+/// A private channel ignores its restriction policy, as IVS does.
+fn playback_terms(channel: &ChannelRecord) -> PlaybackTerms {
+    if channel.authorized {
+        return PlaybackTerms::Authorized;
+    }
+    match &channel.playback_restriction_policy {
+        Some(policy) => PlaybackTerms::Restricted {
+            policy_arn: policy.to_string(),
+        },
+        None => PlaybackTerms::Open,
     }
 }

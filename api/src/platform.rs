@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
-use channel::{Channels, ChannelsConfig};
+use channel::{Channels, ChannelsConfig, Owner};
 use compositor::supervisor::{self, WorkerProgram};
 use compositor_core::error_chain::error_chain;
 use recorder::{ObjectStore, RecordingOutcome, RecordingSpec, StoreConfig, WallClock};
@@ -18,10 +18,11 @@ use stage_gateway::{Gateway, GatewayConfig};
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::composition::{Compositions, Services, ended_by_kill};
-use crate::config::{ACCOUNT, BaseUrl, Config, LimitsProfile, REGION};
+use crate::config::{BaseUrl, Config, LimitsProfile, REGION};
 use crate::data_dir::DataDir;
 use crate::endpoints::ingest_endpoint;
 use crate::live_backend::{LiveBackend, StoreDirectory};
+use crate::playback::{GeoIp, GeoIpError, StoreGate, TrustedProxies, tell_client_address};
 use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
 use crate::slate::SlateEncoder;
@@ -49,6 +50,7 @@ pub struct Platform {
     gateway: Gateway,
     channels: Arc<Channels>,
     compositions: Arc<Compositions>,
+    trusted_proxies: TrustedProxies,
     clock: Clock,
 }
 
@@ -72,6 +74,9 @@ pub enum PlatformError {
     /// RTMP.
     #[error("cannot start the channels")]
     Channels(#[from] channel::StartError),
+    /// The configured database.
+    #[error("cannot restrict playback by country")]
+    GeoIp(#[from] GeoIpError),
     /// The path of this program is needed to start workers.
     #[error("cannot tell where this program is")]
     Executable(#[source] std::io::Error),
@@ -112,13 +117,24 @@ impl Platform {
         let channels = ChannelsConfig {
             listen: config.rtmp,
             region: REGION.to_owned(),
-            account: ACCOUNT.to_owned(),
-            public_url: surroundings.public_url.to_string(),
+            viewers_max: usize::try_from(config.quotas.concurrent_viewers).unwrap_or(usize::MAX),
         };
+        let wall_clock = WallClock::new(move || clock.wall());
         let directory = Arc::new(StoreDirectory(store.clone()));
         let worker = worker_program(data_dir).map_err(PlatformError::Executable)?;
         let slates = Arc::new(SlateEncoder::new(worker.clone()));
-        let (channels, mut channel_events) = Channels::start(channels, directory, slates).await?;
+        let geoip = config.geoip_database.as_deref().map(GeoIp::open);
+        let gate = Arc::new(StoreGate {
+            store: store.clone(),
+            geoip: geoip.transpose()?.map(Arc::new),
+            clock: wall_clock.clone(),
+        });
+        let owner = Owner {
+            directory,
+            gate,
+            slates,
+        };
+        let (channels, mut channel_events) = Channels::start(channels, owner).await?;
         let channels = Arc::new(channels);
         tokio::spawn(async move {
             while let Some(report) = channel_events.recv().await {
@@ -126,7 +142,6 @@ impl Platform {
             }
         });
         tokio::spawn(warm_up(worker.clone()));
-        let wall_clock = WallClock::new(move || clock.wall());
         let spool_root = folder.join(SPOOL_FOLDER);
         let compositions = Arc::new(Compositions::new(Services {
             gateway: gateway.clone(),
@@ -161,6 +176,7 @@ impl Platform {
             gateway,
             channels,
             compositions,
+            trusted_proxies: TrustedProxies::new(config.trusted_proxies.iter().copied()),
             clock,
         })
     }
@@ -184,8 +200,15 @@ impl Platform {
             clock: self.clock,
         };
         page.merge(whip::router(whip))
-            .merge(self.channels.routes())
+            .merge(self.playback_routes())
             .merge(router::router(self.api.clone()))
+    }
+
+    /// Playback, whose restrictions look at where a viewer is.
+    fn playback_routes(&self) -> Router {
+        let proxies = self.trusted_proxies.clone();
+        let tell = axum::middleware::from_fn_with_state(proxies, tell_client_address);
+        self.channels.routes().layer(tell)
     }
 
     /// Ends compositions gracefully until `deadline`, then everything else.

@@ -63,6 +63,8 @@ quotas! {
     ingest_pixels_per_edge = 1920,
     /// Pixels of a picture that a publisher may send.
     ingest_total_pixels = 2_073_600,
+    /// Viewers of all live streams of an account at a time.
+    concurrent_viewers = 15_000,
     /// Playback key pairs of an account.
     playback_key_pairs = 3,
     /// Playback restriction policies of an account.

@@ -18,7 +18,7 @@ use crate::ops::{
     ad_configuration, channel, composition, delete_named, encoder_configuration,
     failover_slate_configuration, not_built, participant, playback_key_pair,
     playback_restriction_policy, recording_configuration, remove_named, stage,
-    storage_configuration, stream, stream_key, tag,
+    storage_configuration, stream, stream_key, tag, viewer_session,
 };
 use crate::reply::{Reply, respond};
 use crate::sigv4::{Principal, SignedParts, Verifier};
@@ -209,6 +209,8 @@ async fn operate(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         | "DeleteRecordingConfiguration"
         | "DeleteAdConfiguration"
         | "DeleteFailoverSlateConfiguration" => remove_named(cx, input).await,
+        "StartViewerSessionRevocation" => viewer_session::revoke(cx, input).await,
+        "BatchStartViewerSessionRevocation" => viewer_session::batch_revoke(cx, input).await,
         other => Err(not_built::refuse(other)),
     }
 }

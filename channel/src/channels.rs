@@ -1,5 +1,6 @@
 //! The handle that the API holds: start, look, stop.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::hub::{CloseReason, Hub};
 use crate::ingest;
 use crate::limits::EVENT_CHANNEL;
 use crate::origin::{self, Naming};
+use crate::playback::PlaybackGate;
 use crate::slate::SlateSource;
 use crate::tap::StreamTap;
 
@@ -29,10 +31,25 @@ pub struct ChannelsConfig {
     pub listen: SocketAddr,
     /// The region in playback names.
     pub region: String,
-    /// The account in playback names.
-    pub account: String,
-    /// What playback URLs begin with, without a slash at the end.
-    pub public_url: String,
+    /// Concurrent views that each account may have.
+    pub viewers_max: usize,
+}
+
+/// Whom the channels ask.
+#[derive(Clone)]
+pub struct Owner {
+    /// Whose stream key it is.
+    pub directory: Arc<dyn Directory>,
+    /// Who may play.
+    pub gate: Arc<dyn PlaybackGate>,
+    /// What is shown while a publisher is away.
+    pub slates: Arc<dyn SlateSource>,
+}
+
+impl fmt::Debug for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Owner(..)")
+    }
 }
 
 /// A stream that is live, as GetStream shows it.
@@ -65,15 +82,23 @@ pub enum StartError {
 }
 
 /// All channels of this server: their RTMP ingest, their stream sessions and their playback.
-#[derive(Debug)]
 pub struct Channels {
     hub: Arc<Hub>,
     naming: Arc<Naming>,
+    gate: Arc<dyn PlaybackGate>,
     local_addr: SocketAddr,
     own_addr: SocketAddr,
     stop: watch::Sender<bool>,
     ingest: Mutex<JoinHandle<()>>,
     helpers: Vec<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Channels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channels")
+            .field("local_addr", &self.local_addr)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How long [`Channels::shutdown`] waits for publishers to go.
@@ -83,16 +108,19 @@ impl Channels {
     /// Listens for publishers. Events come in order on the receiver; while it is full, they wait in a bounded queue.
     pub async fn start(
         config: ChannelsConfig,
-        directory: Arc<dyn Directory>,
-        slates: Arc<dyn SlateSource>,
+        owner: Owner,
     ) -> Result<(Self, mpsc::Receiver<Report>), StartError> {
+        let Owner {
+            directory,
+            gate,
+            slates,
+        } = owner;
         let ChannelsConfig {
             listen,
             region,
-            account,
-            public_url,
+            viewers_max,
         } = config;
-        let hub = Arc::new(Hub::new(slates));
+        let hub = Arc::new(Hub::new(slates, viewers_max));
         let ingest = ingest::listen(listen, Arc::clone(&hub), directory).await?;
         let (local_addr, own_addr) = (ingest.local_addr(), ingest.own_addr());
         let (stop, stopped) = watch::channel(false);
@@ -104,11 +132,8 @@ impl Channels {
         ];
         let this = Self {
             hub,
-            naming: Arc::new(Naming {
-                region,
-                account,
-                public_url,
-            }),
+            naming: Arc::new(Naming { region }),
+            gate,
             local_addr,
             own_addr,
             stop,
@@ -127,11 +152,6 @@ impl Channels {
     /// RTMP without TLS.
     pub fn own_addr(&self) -> SocketAddr {
         self.own_addr
-    }
-
-    /// `<public>/api/video/v1/<region>.<account>.channel.<id>.m3u8`.
-    pub fn playback_url(&self, channel: &ChannelId) -> String {
-        self.naming.playback_url(channel)
     }
 
     /// The live stream of a channel; `None` is ChannelNotBroadcasting.
@@ -170,9 +190,22 @@ impl Channels {
         self.hub.tap_streams()
     }
 
-    /// Playback: master playlists, media playlists, segments; open to every origin.
+    /// Cuts off the viewer sessions of a channel that carry this viewer id and at most this version: each at its next
+    /// request. Returns how many. Those that begin later are refused by [`PlaybackGate::revoked_up_to`], which must know of
+    /// the revocation before this is called.
+    pub fn revoke_viewer(&self, channel_arn: &str, viewer_id: &str, version: i64) -> usize {
+        let mut viewers = self.hub.viewers.lock();
+        viewers.revoke(channel_arn, viewer_id, version)
+    }
+
+    /// Playback: multivariant playlists at `/api/video/v1/<region>.<account>.channel.<id>.m3u8`, and what they lead to. Where
+    /// a request comes from is told by its extension [`ClientAddress`](crate::ClientAddress).
     pub fn routes(&self) -> Router {
-        origin::router(Arc::clone(&self.hub), Arc::clone(&self.naming))
+        origin::router(
+            Arc::clone(&self.hub),
+            Arc::clone(&self.naming),
+            Arc::clone(&self.gate),
+        )
     }
 
     /// Ends all streams and stops listening. Playlists end; routes stay as long as somebody serves them. Events of the

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use compositor_core::id::ChannelId;
 
 use crate::event::{IngestLimit, LimitBreach};
+use crate::playback::PlaybackTerms;
 use crate::slate::SlateTimes;
 
 /// Knows the stream keys of all channels.
@@ -28,6 +29,8 @@ pub struct ChannelGrant {
     pub insecure_ingest: bool,
     /// Its type.
     pub channel_type: ChannelType,
+    /// How the stream that begins now may be played.
+    pub playback: PlaybackTerms,
     /// What holds for a stream that begins now, until it ends.
     pub ingest: IngestTerms,
 }

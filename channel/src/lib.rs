@@ -3,24 +3,20 @@
 //! ```text
 //! RTMP publisher ─► ingest (chunks → messages → tags → samples) ─► origin (segments, window) ─► HLS routes
 //!                        │ asks Directory: whose key is it?             │
-//!                        └─► stream session (pure) ─► ChannelEvent      └─► viewer count
+//!                        └─► stream session (pure) ─► ChannelEvent      ├─► viewer sessions
+//!                                                                       └─► asks PlaybackGate: who may play?
 //! ```
 //!
 //! [`Channels`] is all that the API needs; [`Publisher`] sends a composition to any RTMP server, ours included.
 //!
 //! ```no_run
-//! # use std::sync::Arc;
-//! # async fn example(
-//! #     directory: Arc<dyn channel::Directory>,
-//! #     slates: Arc<dyn channel::SlateSource>,
-//! # ) -> Result<(), channel::StartError> {
+//! # async fn example(owner: channel::Owner) -> Result<(), channel::StartError> {
 //! let config = channel::ChannelsConfig {
 //!     listen: "127.0.0.1:1935".parse().expect("an address"),
 //!     region: "us-east-1".to_owned(),
-//!     account: "123456789012".to_owned(),
-//!     public_url: "http://127.0.0.1:8080".to_owned(),
+//!     viewers_max: channel::limits::VIEWERS_MAX,
 //! };
-//! let (channels, mut events) = channel::Channels::start(config, directory, slates).await?;
+//! let (channels, mut events) = channel::Channels::start(config, owner).await?;
 //! let playback = channels.routes();
 //! while let Some(report) = events.recv().await {
 //!     println!("{report:?}");
@@ -43,6 +39,7 @@ mod ingest;
 pub mod limits;
 mod meter;
 mod origin;
+mod playback;
 mod publish;
 mod rate_meter;
 mod sample;
@@ -52,7 +49,7 @@ mod stream_session;
 mod tap;
 
 pub use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest};
-pub use crate::channels::{Channels, ChannelsConfig, LiveStream, StartError};
+pub use crate::channels::{Channels, ChannelsConfig, LiveStream, Owner, StartError};
 pub use crate::directory::{
     ChannelGrant, ChannelType, Directory, DirectoryError, IngestLimits, IngestTerms,
 };
@@ -60,6 +57,10 @@ pub use crate::event::{
     ChannelEvent, IngestLimit, LimitBreach, Report, StreamEvent, StreamHealth, TakeoverFailure,
 };
 pub use crate::ingest::{AudioDescription, IngestDescription, VideoDescription};
+pub use crate::playback::{
+    ClientAddress, Country, GateError, PlaybackGate, PlaybackKey, PlaybackTerms, RestrictionPolicy,
+    SingleUse, ViewerBreach,
+};
 pub use crate::publish::{PublishError, Publisher, PublisherEvent, UrlError, VideoParams};
 pub use crate::slate::{SlateError, SlateFormat, SlateSource, SlateTimes};
 pub use crate::tap::{StreamFormat, StreamTap, TapUnit};

@@ -89,11 +89,38 @@ pub const ENDED_STREAMS_MAX: usize = 64;
 /// Bytes of all ended streams; the oldest go first.
 pub const ENDED_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// A playlist session that fetched within this time is a viewer.
+/// A viewer session that fetched its media playlist within this time is a view; players do so every few seconds.
 pub const VIEWER_WINDOW: Duration = Duration::from_secs(15);
 
-/// Viewers counted per stream (IVS quota of concurrent views).
+/// Views are recounted at most this often.
+pub const VIEWER_SWEEP: Duration = Duration::from_secs(1);
+
+/// Concurrent views of an account, unless configured (IVS quota).
 pub const VIEWERS_MAX: usize = 15_000;
+
+/// An account that was refused no view for this long is told again when the limit is reached.
+pub const VIEWER_BREACH_QUIET: Duration = Duration::from_secs(60);
+
+/// Viewer sessions of all channels, whether they play or not: twice the default quota of views, and some who only began.
+pub const SESSIONS_MAX: usize = 40_000;
+
+/// A viewer session of a protected channel that never fetched a media playlist is over after this.
+pub const SESSION_UNUSED: Duration = Duration::from_secs(60);
+
+/// A viewer session that fetches nothing for this long is over; a paused player may resume before.
+pub const SESSION_IDLE: Duration = Duration::from_secs(600);
+
+/// Longest viewer session; then the player begins again with a new token.
+pub const SESSION_LIFE: Duration = Duration::from_secs(24 * 3600);
+
+/// Longest playback token (IVS quota).
+pub const PLAYBACK_TOKEN_BYTES_MAX: usize = 2048;
+
+/// Longest `aws:viewer-id` (IVS).
+pub const VIEWER_ID_CHARS_MAX: usize = 40;
+
+/// Origins of a token with strict enforcement (IVS).
+pub const STRICT_ORIGINS_MAX: usize = 5;
 
 /// A timestamp step beyond this, either way, is a discontinuity.
 pub const TIMESTAMP_JUMP: Duration = Duration::from_secs(3);

@@ -204,6 +204,7 @@ mod tests {
             insecure_ingest: true,
             channel_type: ChannelType::Standard,
             ingest: IngestTerms::default(),
+            playback: crate::playback::PlaybackTerms::Open,
         };
         let (sender, tap) = tap(&grant, "st-x".into());
         let format = MediaFormat {

@@ -51,6 +51,8 @@ pub(super) const ADMIN_PASSWORD: Key = Key {
     secret: true,
     ..key("admin_password", "PROSCENIUM_ADMIN_PASSWORD")
 };
+pub(super) const TRUSTED_PROXIES: Key = key("trusted_proxies", "PROSCENIUM_TRUSTED_PROXIES");
+pub(super) const GEOIP_DATABASE: Key = key("geoip.database", "PROSCENIUM_GEOIP_DATABASE");
 pub(super) const S3_MODE: Key = key("s3.mode", "PROSCENIUM_S3_MODE");
 pub(super) const S3_PUBLIC_READ: Key = key("s3.public_read", "PROSCENIUM_S3_PUBLIC_READ");
 pub(super) const S3_ENDPOINT: Key = key("s3.endpoint", "PROSCENIUM_S3_ENDPOINT");
@@ -64,7 +66,7 @@ pub(super) const S3_SECRET_ACCESS_KEY: Key = Key {
 };
 pub(super) const LIMITS_PROFILE: Key = key("limits.profile", "PROSCENIUM_LIMITS_PROFILE");
 
-const KEYS: [&Key; 19] = [
+const KEYS: [&Key; 21] = [
     &HTTP,
     &RTMP,
     &S3,
@@ -75,6 +77,8 @@ const KEYS: [&Key; 19] = [
     &LOG,
     &DEVELOPMENT_KEY,
     &ADMIN_PASSWORD,
+    &TRUSTED_PROXIES,
+    &GEOIP_DATABASE,
     &S3_MODE,
     &S3_PUBLIC_READ,
     &S3_ENDPOINT,

@@ -13,6 +13,8 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use ipnet::IpNet;
+
 use crate::access::Policy;
 use crate::quotas::Quotas;
 pub use problem::{ConfigProblems, Problem};
@@ -53,6 +55,10 @@ pub struct Config {
     pub admin_password: Option<Secret>,
     /// How many of what an account may have.
     pub quotas: Quotas,
+    /// Whose X-Forwarded-For says where a viewer is.
+    pub trusted_proxies: Vec<IpNet>,
+    /// A MaxMind DB file with countries; without it no viewer is refused for theirs.
+    pub geoip_database: Option<PathBuf>,
     /// Log filter.
     pub log: String,
 }

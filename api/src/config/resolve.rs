@@ -38,6 +38,8 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     let data_dir = layers.take(&layers::DATA_DIR, p, value::folder);
     let log = layers.take(&layers::LOG, p, value::log_filter);
     let admin_password = layers.take(&layers::ADMIN_PASSWORD, p, value::admin_password);
+    let trusted_proxies = layers.take(&layers::TRUSTED_PROXIES, p, value::networks);
+    let geoip_database = layers.take(&layers::GEOIP_DATABASE, p, value::file);
     let s3 = resolve_s3(&layers, p);
     let credentials = credentials::resolve(&layers, http, &s3, p);
     let quotas = quotas::resolve(layers.quotas.as_ref(), p);
@@ -56,6 +58,8 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
         credentials,
         limits_profile: limits_profile.unwrap_or(LimitsProfile::Off),
         admin_password,
+        trusted_proxies: trusted_proxies.unwrap_or_default(),
+        geoip_database,
         quotas,
         log: log.unwrap_or_else(|| DEFAULT_LOG.to_owned()),
     })

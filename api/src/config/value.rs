@@ -5,12 +5,15 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use http::Uri;
+use ipnet::IpNet;
 use toml::Value;
 
 use super::LimitsProfile;
 use super::secret::Secret;
 use crate::access::{Pattern, Policy, Statement};
 
+/// Most entries in a list of networks.
+const NETWORKS_MAX: usize = 1000;
 /// Shortest admin password accepted.
 const ADMIN_PASSWORD_CHARS_MIN: usize = 8;
 
@@ -149,6 +152,28 @@ pub(super) fn folder(value: &Value) -> Result<PathBuf, String> {
         "" => Err("must not be empty".to_owned()),
         path => Ok(PathBuf::from(path)),
     }
+}
+
+pub(super) fn file(value: &Value) -> Result<PathBuf, String> {
+    folder(value)
+}
+
+/// A list, or text with commas as it stands in the environment.
+pub(super) fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
+    let entries: Vec<&str> = match value {
+        Value::Array(entries) => entries.iter().map(text).collect::<Result<_, _>>()?,
+        value => text(value)?.split(',').map(str::trim).collect(),
+    };
+    if entries.len() > NETWORKS_MAX {
+        return Err(format!("must be at most {NETWORKS_MAX} networks"));
+    }
+    let network = |entry: &str| {
+        let address = || entry.parse::<IpAddr>().map(IpNet::from);
+        entry.parse().or_else(|_| address()).map_err(|_| {
+            format!("must be networks like 10.0.0.0/8 or addresses like 192.0.2.1, not {entry}")
+        })
+    };
+    entries.into_iter().map(network).collect()
 }
 
 pub(super) fn switch(value: &Value) -> Result<bool, String> {
@@ -327,6 +352,17 @@ mod tests {
             "http://a/#c",
         ] {
             assert!(BaseUrl::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn networks_are_a_list_or_text_with_commas() {
+        let list = Value::Array(vec![string("10.0.0.0/8"), string("2001:db8::1")]);
+        let found = networks(&list).unwrap();
+        assert_eq!(found[1].to_string(), "2001:db8::1/128");
+        assert_eq!(networks(&string("10.0.0.0/8, 2001:db8::1")).unwrap(), found);
+        for wrong in ["", "10.0.0.0/33", "proxy.example.com", "10.0.0.0/8,"] {
+            assert!(networks(&string(wrong)).is_err(), "{wrong}");
         }
     }
 

@@ -15,6 +15,7 @@ pub mod stage;
 pub mod storage_configuration;
 pub mod stream;
 pub mod tag;
+pub mod viewer_session;
 
 use std::collections::BTreeMap;
 

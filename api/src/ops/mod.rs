@@ -16,6 +16,7 @@ pub mod storage_configuration;
 pub mod stream;
 pub mod stream_key;
 pub mod tag;
+pub mod viewer_session;
 
 use serde::Deserialize;
 

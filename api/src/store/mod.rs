@@ -9,6 +9,7 @@ mod compositions;
 mod database;
 mod error;
 pub(crate) mod events;
+mod playback;
 mod resources;
 mod tags;
 mod tokens;
@@ -31,6 +32,7 @@ pub(crate) use crate::store::database::WriteTransaction;
 use crate::store::database::Writers;
 pub use crate::store::error::StoreError;
 pub use crate::store::events::StoredEvent;
+pub use crate::store::playback::{Revocation, TokenUse};
 pub use crate::store::resources::{Deletion, NewResource, Record, Resource};
 pub use crate::store::tokens::KnownToken;
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::backend::{
     Backend, BackendError, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
 };
+use api::store::Revocation;
 use async_trait::async_trait;
 use compositor_core::id::{ChannelId, CompositionId, ParticipantId, SessionId, StageId};
 use compositor_core::time::WallTime;
@@ -112,6 +113,15 @@ impl Backend for FakeBackend {
     async fn stop_stream(&self, channel: &ChannelId) -> Result<bool, BackendError> {
         self.note(format!("stop stream {channel}"))?;
         Ok(self.script(|script| script.live.remove(channel.as_str()).is_some()))
+    }
+
+    async fn revoke_viewer(&self, revocation: &Revocation<'_>) {
+        let Revocation {
+            channel,
+            viewer_id,
+            version,
+        } = revocation;
+        let _ = self.note(format!("revoke {} {viewer_id} {version}", channel.id()));
     }
 
     async fn channel_deleted(&self, channel: &ChannelId) {

@@ -21,4 +21,5 @@ mod signatures;
 mod stages;
 mod stream_keys;
 mod tags;
+mod viewer_sessions;
 mod world;

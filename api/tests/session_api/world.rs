@@ -105,6 +105,8 @@ impl Backend for FakeBackend {
         Ok(false)
     }
 
+    async fn revoke_viewer(&self, _: &api::store::Revocation<'_>) {}
+
     async fn channel_deleted(&self, _channel: &ChannelId) {}
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compositor_core::time::{MonotonicTime, WallTime};
+use compositor_core::time::WallTime;
 use parking_lot::Mutex;
 use recorder::AdBreak;
 
@@ -13,10 +13,10 @@ use crate::channels::LiveStream;
 use crate::clock::Now;
 use crate::directory::ChannelGrant;
 use crate::event::{ChannelEvent, LimitBreach, StreamEvent, TakeoverFailure};
-use crate::hub::{CloseReason, Publisher, Refusal, SharedOrigin, account_of};
+use crate::hub::{CloseReason, Playable, Publisher, Refusal, SharedOrigin, account_of};
 use crate::ingest::IngestDescription;
 use crate::limits::NO_DATA_TIMEOUT;
-use crate::origin::{LiveOrigin, MediaFormat};
+use crate::origin::{LiveOrigin, MediaFormat, Watched};
 use crate::rate_meter::RateMeter;
 use crate::sample::Sample;
 use crate::slate::{Slate, SlateFormat};
@@ -317,6 +317,20 @@ impl Live {
         account_of(&self.grant.arn)
     }
 
+    /// What playback needs to know of the stream, once there is an origin.
+    pub(super) fn playable(&self) -> Option<Playable> {
+        let ChannelGrant { arn, playback, .. } = &self.grant;
+        Some(Playable {
+            origin: self.origin()?,
+            watched: Watched {
+                stream_id: self.stream_id().to_owned(),
+                channel_arn: arn.clone(),
+                account: account_of(arn).to_owned(),
+            },
+            terms: playback.clone(),
+        })
+    }
+
     pub(super) fn origin(&self) -> Option<SharedOrigin> {
         self.origin.clone()
     }
@@ -327,12 +341,8 @@ impl Live {
         self.origin()
     }
 
-    pub(super) fn describe(&self, now: MonotonicTime) -> Option<LiveStream> {
+    pub(super) fn describe(&self, viewer_count: usize) -> Option<LiveStream> {
         let start = self.session.live_since()?;
-        let viewer_count = self
-            .origin
-            .as_ref()
-            .map_or(0, |origin| origin.lock().viewer_count(now));
         Some(LiveStream {
             channel: self.grant.channel.clone(),
             stream_id: self.stream_id().to_owned(),

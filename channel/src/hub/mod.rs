@@ -1,6 +1,6 @@
 //! Which channels are live, who publishes to them, and where their origins are. One lock, never held across an await.
 //!
-//! Lock order: the hub's state, then its taps, then an origin.
+//! Lock order: the hub's state, then its taps, then an origin, then the viewers.
 
 mod live;
 
@@ -27,7 +27,8 @@ use crate::ingest::IngestDescription;
 use crate::limits::{
     ENDED_BYTES_MAX, ENDED_STREAM_KEPT, ENDED_STREAMS_MAX, EVENTS_PENDING_MAX, TAPS_MAX, TICK,
 };
-use crate::origin::{LiveOrigin, MediaFormat};
+use crate::origin::{LiveOrigin, MediaFormat, Viewers, Watched};
+use crate::playback::PlaybackTerms;
 use crate::sample::Sample;
 use crate::slate::{SlateFormat, SlateSource};
 use crate::stream_session::Input;
@@ -79,11 +80,20 @@ pub(crate) enum Refusal {
 
 pub(crate) type SharedOrigin = Arc<Mutex<LiveOrigin>>;
 
+/// A stream as its viewers see it.
+#[derive(Clone, Debug)]
+pub(crate) struct Playable {
+    pub(crate) origin: SharedOrigin,
+    pub(crate) watched: Watched,
+    pub(crate) terms: PlaybackTerms,
+}
+
 /// Everything that connections, routes and the API share.
 #[derive(Debug)]
 pub(crate) struct Hub {
     pub(crate) clock: Clock,
     slates: Arc<dyn SlateSource>,
+    pub(crate) viewers: Mutex<Viewers>,
     state: Mutex<State>,
     /// Who wants every stream; see [`Self::tap_streams`].
     taps: Mutex<Option<mpsc::Sender<StreamTap>>>,
@@ -94,7 +104,7 @@ pub(crate) struct Hub {
 #[derive(Debug, Default)]
 struct State {
     live: HashMap<ChannelId, Live>,
-    origins: HashMap<String, SharedOrigin>,
+    origins: HashMap<String, Playable>,
     ended: VecDeque<Ended>,
     events: VecDeque<Report>,
 }
@@ -108,10 +118,11 @@ struct Ended {
 }
 
 impl Hub {
-    pub(crate) fn new(slates: Arc<dyn SlateSource>) -> Self {
+    pub(crate) fn new(slates: Arc<dyn SlateSource>, viewers_max: usize) -> Self {
         Self {
             clock: Clock::start(),
             slates,
+            viewers: Mutex::new(Viewers::new(viewers_max)),
             state: Mutex::default(),
             taps: Mutex::default(),
             has_events: Notify::new(),
@@ -148,9 +159,10 @@ impl Hub {
             if is_new {
                 self.tap(grant, live.stream_id(), &origin);
             }
-            state
-                .origins
-                .insert(live.stream_id().to_owned(), Arc::clone(&origin));
+            if let Some(playable) = live.playable() {
+                let stream_id = playable.watched.stream_id.clone();
+                state.origins.insert(stream_id, playable);
+            }
             Ok(origin)
         })
     }
@@ -292,7 +304,7 @@ impl Hub {
             .lock()
             .live
             .get(channel)
-            .and_then(|live| live.describe(now))
+            .and_then(|live| live.describe(self.viewers_of(live, now)))
     }
 
     pub(crate) fn streams(&self) -> Vec<LiveStream> {
@@ -301,19 +313,22 @@ impl Hub {
             .lock()
             .live
             .values()
-            .filter_map(|live| live.describe(now))
+            .filter_map(|live| live.describe(self.viewers_of(live, now)))
             .collect()
     }
 
-    /// The origin of a live channel, with its stream id.
-    pub(crate) fn origin_of_channel(&self, channel: &ChannelId) -> Option<(String, SharedOrigin)> {
-        let state = self.state.lock();
-        let live = state.live.get(channel)?;
-        Some((live.stream_id().to_owned(), live.origin()?))
+    fn viewers_of(&self, live: &Live, now: MonotonicTime) -> usize {
+        self.viewers.lock().count(now, live.stream_id())
     }
 
-    /// The origin of a stream that is live or ended a short while ago.
-    pub(crate) fn origin_of_stream(&self, stream_id: &str) -> Option<SharedOrigin> {
+    /// The stream of a live channel.
+    pub(crate) fn playable_of_channel(&self, channel: &ChannelId) -> Option<Playable> {
+        let state = self.state.lock();
+        state.live.get(channel)?.playable()
+    }
+
+    /// A stream that is live or ended a short while ago.
+    pub(crate) fn playable_of_stream(&self, stream_id: &str) -> Option<Playable> {
         self.state.lock().origins.get(stream_id).cloned()
     }
 

@@ -148,6 +148,7 @@ mod tests {
 
     use super::*;
     use crate::directory::{ChannelGrant, ChannelType, DirectoryError, IngestTerms};
+    use crate::playback::PlaybackTerms;
     use crate::publish::{Publisher, PublisherEvent, VideoParams};
     use crate::slate::tests::NoSlate;
 
@@ -167,6 +168,7 @@ mod tests {
                 insecure_ingest: key == "insecure",
                 channel_type: ChannelType::Basic,
                 ingest: IngestTerms::default(),
+                playback: PlaybackTerms::Open,
             }))
         }
     }
@@ -190,7 +192,7 @@ mod tests {
         let listen_at = listen_at.parse().unwrap();
         let ingest = listen(
             listen_at,
-            Arc::new(Hub::new(Arc::new(NoSlate))),
+            Arc::new(Hub::new(Arc::new(NoSlate), 1)),
             Arc::new(ByKey),
         )
         .await;

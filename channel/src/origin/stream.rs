@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use compositor_core::time::{FrameRate, MonotonicTime, WallTime};
+use compositor_core::time::{FrameRate, WallTime};
 use recorder::AdBreak;
 use recorder::mux::AudioConfig;
 use recorder::playlist::{LivePlaylist, LiveSegment, Variant, multivariant};
@@ -12,7 +12,6 @@ use recorder::playlist::{LivePlaylist, LiveSegment, Variant, multivariant};
 use crate::flv::sps::Sps;
 use crate::limits::{ORIGIN_BYTES_MAX, SEGMENT_TARGET, SEGMENTS_BEHIND_MAX, WINDOW};
 use crate::origin::cutter::{Cutter, Segment};
-use crate::origin::viewers::Viewers;
 use crate::sample::{CLOCK_HZ, Sample};
 use crate::tap::{StreamFormat, TapSender};
 
@@ -64,7 +63,6 @@ pub(crate) struct LiveOrigin {
     latest: u64,
     peak_bits_per_second: u64,
     measured_fps: Option<f64>,
-    viewers: Viewers,
     /// Where everything goes besides, until the stream ends.
     tap: Option<TapSender>,
 }
@@ -90,7 +88,6 @@ impl LiveOrigin {
             latest: 0,
             peak_bits_per_second: 0,
             measured_fps: None,
-            viewers: Viewers::default(),
             tap: None,
         }
     }
@@ -200,10 +197,10 @@ impl LiveOrigin {
 
     /// The master playlist, once there is something to play.
     pub(crate) fn master(&self, variant_uri: String) -> Option<String> {
-        if self.playlist.segments().len() == 0 {
+        if !self.is_playable() {
             return None;
         }
-        let Sps { width, height, .. } = self.format.picture;
+        let (width, height) = self.resolution();
         let audio = self
             .format
             .audio
@@ -226,11 +223,19 @@ impl LiveOrigin {
         }]))
     }
 
-    /// The media playlist, fetched by `session`.
-    pub(crate) fn media(&mut self, now: MonotonicTime, session: &str) -> String {
-        if !self.playlist.is_ended() {
-            self.viewers.fetched(now, session);
-        }
+    /// Whether the playlist will not go on; who fetches it no longer watches.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.playlist.is_ended()
+    }
+
+    /// Width and height of the only rendition.
+    pub(crate) fn resolution(&self) -> (u32, u32) {
+        let Sps { width, height, .. } = self.format.picture;
+        (width, height)
+    }
+
+    /// The media playlist.
+    pub(crate) fn media(&self) -> String {
         self.playlist.render()
     }
 
@@ -244,10 +249,6 @@ impl LiveOrigin {
     /// Bytes of all segments.
     pub(crate) fn bytes(&self) -> usize {
         self.segments_bytes
-    }
-
-    pub(crate) fn viewer_count(&mut self, now: MonotonicTime) -> usize {
-        self.viewers.count(now)
     }
 
     fn keep(&mut self, finished: Option<Segment>) {
@@ -362,7 +363,7 @@ mod tests {
     fn window_is_thirty_seconds_and_old_segments_go() {
         let mut origin = origin();
         push(&mut origin, 1, 0..50 * 40 + 1);
-        let text = origin.media(MonotonicTime(0), "s");
+        let text = origin.media();
         assert_eq!(text.matches("#EXTINF:2.000000").count(), 15);
         assert!(text.contains("#EXT-X-MEDIA-SEQUENCE:25\n"), "{text}");
         assert!(
@@ -384,7 +385,7 @@ mod tests {
         push(&mut origin, 2, 1000..1051);
         origin.end();
         push(&mut origin, 2, 1051..1200);
-        let text = origin.media(MonotonicTime(0), "s");
+        let text = origin.media();
         let durations: Vec<&str> = text
             .lines()
             .filter_map(|line| line.strip_prefix("#EXTINF:"))
@@ -400,16 +401,6 @@ mod tests {
         );
         assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1);
         assert!(text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
-    }
-
-    #[test]
-    fn viewers_of_an_ended_stream_are_not_counted() {
-        let mut origin = origin();
-        origin.media(MonotonicTime(0), "a");
-        assert_eq!(origin.viewer_count(MonotonicTime(0)), 1);
-        origin.end();
-        origin.media(MonotonicTime(0), "b");
-        assert_eq!(origin.viewer_count(MonotonicTime(0)), 1);
     }
 
     #[test]

@@ -9,10 +9,12 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use axum::body::Body;
 use axum::body::Bytes;
-use axum::http::{Request, Response};
+use axum::http::{Request, Response, request};
+use channel::limits::VIEWERS_MAX;
 use channel::{
     ChannelEvent, ChannelGrant, ChannelType, Channels, ChannelsConfig, Directory, DirectoryError,
-    IngestTerms, LiveStream, Report, SlateError, SlateFormat, SlateSource, StreamEvent,
+    IngestTerms, LiveStream, Owner, PlaybackTerms, Report, SlateError, SlateFormat, SlateSource,
+    StreamEvent,
 };
 use compositor_core::id::ChannelId;
 use http_body_util::BodyExt;
@@ -20,28 +22,33 @@ use tokio::process::{Child, Command};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 use tower::ServiceExt;
 
+use crate::gate::FakeGate;
+
 /// One media test at a time: they measure real time.
 static MEDIA: Mutex<()> = Mutex::const_new(());
 
 pub(crate) const KEY: &str = "sk_us-east-1_AAAABBBBCCCC_dddd";
 pub(crate) const CHANNEL: &str = "AAAABBBBCCCC";
+pub(crate) const CHANNEL_ARN: &str = "arn:aws:ivs:us-east-1:123456789012:channel/AAAABBBBCCCC";
 pub(crate) const MASTER: &str = "/api/video/v1/us-east-1.123456789012.channel.AAAABBBBCCCC.m3u8";
 
 /// Longest time that any single step of a test may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-struct OneChannel(IngestTerms);
+/// One channel, with its terms.
+struct OneChannel(IngestTerms, PlaybackTerms);
 
 #[async_trait]
 impl Directory for OneChannel {
     async fn channel_of(&self, stream_key: &str) -> Result<Option<ChannelGrant>, DirectoryError> {
         Ok((stream_key == KEY).then(|| ChannelGrant {
             channel: ChannelId::new(CHANNEL),
-            arn: format!("arn:aws:ivs:us-east-1:123456789012:channel/{CHANNEL}"),
+            arn: CHANNEL_ARN.to_owned(),
             name: "test".to_owned(),
             insecure_ingest: false,
             channel_type: ChannelType::Standard,
             ingest: self.0.clone(),
+            playback: self.1.clone(),
         }))
     }
 }
@@ -114,7 +121,26 @@ impl World {
         Self::with(IngestTerms::default()).await
     }
 
+    /// A channel that is played on `terms`.
+    pub(crate) async fn guarded(
+        terms: PlaybackTerms,
+        viewers_max: usize,
+        gate: &Arc<FakeGate>,
+    ) -> Self {
+        let alone = MEDIA.lock().await;
+        let channel = OneChannel(IngestTerms::default(), terms);
+        Self {
+            _alone: Some(alone),
+            ..Self::of(channel, viewers_max, Arc::clone(gate)).await
+        }
+    }
+
     async fn with(terms: IngestTerms) -> Self {
+        let channel = OneChannel(terms, PlaybackTerms::Open);
+        Self::of(channel, VIEWERS_MAX, Arc::new(FakeGate::default())).await
+    }
+
+    async fn of(channel: OneChannel, viewers_max: usize, gate: Arc<FakeGate>) -> Self {
         let _already: Result<_, _> = tracing_subscriber::fmt()
             .with_test_writer()
             .with_env_filter("channel=info")
@@ -122,13 +148,14 @@ impl World {
         let config = ChannelsConfig {
             listen: "127.0.0.1:0".parse().unwrap(),
             region: "us-east-1".to_owned(),
-            account: "123456789012".to_owned(),
-            public_url: "http://127.0.0.1".to_owned(),
+            viewers_max,
         };
-        let (channels, events) =
-            Channels::start(config, Arc::new(OneChannel(terms)), Arc::new(Slates))
-                .await
-                .unwrap();
+        let owner = Owner {
+            directory: Arc::new(channel),
+            gate,
+            slates: Arc::new(Slates),
+        };
+        let (channels, events) = Channels::start(config, owner).await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let http = listener.local_addr().unwrap();
         let routes = channels.routes();
@@ -151,7 +178,11 @@ impl World {
     }
 
     pub(crate) async fn get(&self, path: &str) -> Response<Body> {
-        let request = Request::get(path).body(Body::empty()).unwrap();
+        self.send(Request::get(path)).await
+    }
+
+    pub(crate) async fn send(&self, request: request::Builder) -> Response<Body> {
+        let request = request.body(Body::empty()).unwrap();
         self.channels.routes().oneshot(request).await.unwrap()
     }
 
