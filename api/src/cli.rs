@@ -28,6 +28,9 @@ pub enum Command {
     /// Encode the failover slate of a channel: what `serve` spawns; it writes to its standard output.
     #[command(hide = true)]
     Slate(SlateArgs),
+    /// Make one thumbnail: what `serve` spawns; it speaks on the socket that is its standard input.
+    #[command(hide = true)]
+    Thumbnail,
     /// Publish a file or a test pattern to a stage.
     Publish(PublishArgs),
     /// Check plugins, ports, disk and S3, and say what to do.

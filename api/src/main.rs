@@ -8,6 +8,7 @@ use api::config::Config;
 use api::{doctor, open_files, publish, serve, telemetry};
 use clap::Parser;
 use compositor::slate::{self, SlateSpec};
+use compositor::worker::WorkerError;
 use compositor_core::time::FrameRate;
 
 /// The exit status for settings that cannot be used, as for a wrong command line.
@@ -18,10 +19,8 @@ type AnyError = Box<dyn std::error::Error>;
 fn main() -> ExitCode {
     let clock = Clock::start();
     match Cli::parse().command {
-        Command::Compose => match compositor::worker::run() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => failed(&error),
-        },
+        Command::Compose => worked(compositor::worker::run()),
+        Command::Thumbnail => worked(compositor::thumbnail::run()),
         Command::Slate(args) => {
             let SlateArgs {
                 width,
@@ -75,6 +74,13 @@ fn run_async(work: impl Future<Output = Result<(), AnyError>>) -> Result<(), Any
         .enable_all()
         .build()?
         .block_on(work)
+}
+
+fn worked(outcome: Result<(), WorkerError>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
 }
 
 fn finished(outcome: Result<(), AnyError>) -> ExitCode {

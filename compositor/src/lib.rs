@@ -50,11 +50,13 @@
 mod audio;
 mod codec;
 pub mod composer;
+mod confine;
 pub mod plugins;
 mod raster;
 pub mod slate;
 pub mod source;
 pub mod supervisor;
+pub mod thumbnail;
 pub mod wire;
 pub mod worker;
 

@@ -11,12 +11,12 @@ use std::thread;
 use compositor_core::journal::{Record, RecordBody, RecordError};
 use compositor_core::time::MediaTime;
 use compositor_core::worker_protocol::{FromWorker, ToWorker};
-use nix::sched::{CloneFlags, unshare};
-use nix::sys::resource::{Resource, UsageWho, getrusage, setrlimit};
+use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 
 use crate::codec::CodecError;
 use crate::composer::Composer;
+use crate::confine;
 use crate::wire::{self, WireError};
 
 /// Batches of records that wait; the rest waits in the socket and the journal.
@@ -24,9 +24,6 @@ const BATCHES_MAX: usize = 16;
 
 /// No composition needs more memory than this; hostile media may try.
 const MEMORY_BYTES_MAX: u64 = 8 << 30;
-
-/// GStreamer and the thread pool need a few dozen.
-const FILES_MAX: u64 = 256;
 
 /// Why a worker ends before its composition does.
 #[derive(Debug, thiserror::Error)]
@@ -69,9 +66,9 @@ enum Input {
 /// Standard input is one end of a Unix socket pair, used both ways. The process gives up its network and limits itself
 /// first, so nothing else may run in it.
 pub fn run() -> Result<(), WorkerError> {
-    give_up_network();
+    confine::give_up_network();
     gstreamer::init().map_err(WorkerError::Gstreamer)?;
-    limit_resources();
+    confine::limit_resources(MEMORY_BYTES_MAX);
     let socket = io::stdin()
         .as_fd()
         .try_clone_to_owned()
@@ -188,28 +185,6 @@ fn cpu_ms() -> u64 {
         let ms = usage.user_time().num_milliseconds() + usage.system_time().num_milliseconds();
         u64::try_from(ms).unwrap_or_default()
     })
-}
-
-/// A network namespace of its own has no way out. Not every system lets us: the server gives no address either way.
-fn give_up_network() {
-    let alone = unshare(CloneFlags::CLONE_NEWNET)
-        .or_else(|_| unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET));
-    if let Err(error) = alone {
-        tracing::debug!(error = %error, "no network namespace of its own");
-    }
-}
-
-fn limit_resources() {
-    let limits = [
-        (Resource::RLIMIT_AS, MEMORY_BYTES_MAX),
-        (Resource::RLIMIT_NOFILE, FILES_MAX),
-        (Resource::RLIMIT_CORE, 0),
-    ];
-    for (resource, limit) in limits {
-        if let Err(error) = setrlimit(resource, limit, limit) {
-            tracing::warn!(?resource, limit, error = %error, "cannot set a resource limit");
-        }
-    }
 }
 
 #[cfg(test)]

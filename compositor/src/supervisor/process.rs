@@ -15,7 +15,7 @@ use tokio::process::{Child, Command};
 pub struct WorkerProgram {
     /// The `proscenium` binary.
     pub executable: PathBuf,
-    /// Its arguments, `compose`.
+    /// Its arguments: `compose`, or `thumbnail`.
     pub args: Vec<OsString>,
     /// All of its environment; nothing is inherited.
     pub environment: Vec<(OsString, OsString)>,
@@ -23,7 +23,7 @@ pub struct WorkerProgram {
 
 impl WorkerProgram {
     /// A new worker, and our end of its socket. It dies with the handle.
-    pub(super) fn spawn(&self) -> io::Result<(Child, UnixStream)> {
+    pub(crate) fn spawn(&self) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let child = Command::new(&self.executable)
