@@ -6,12 +6,20 @@ use rand::distr::Alphanumeric;
 /// Resource, participant and destination identifiers have this many alphanumerics.
 const ID_CHARS: usize = 12;
 
+/// Recording sessions of channels have this many alphanumerics.
+const RECORDING_SESSION_CHARS: usize = 16;
+
 /// Length of an SRT passphrase.
 const PASSPHRASE_CHARS: usize = 70;
 
 /// A resource, participant or destination identifier.
 pub fn resource_id() -> String {
     alphanumeric(ID_CHARS)
+}
+
+/// The identifier of a recording session of a channel.
+pub fn recording_session_id() -> String {
+    alphanumeric(RECORDING_SESSION_CHARS)
 }
 
 /// A stream key value: `sk_<region>_<12>_<secret>`.

@@ -3,19 +3,19 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use channel::{Channels, ChannelsConfig, Owner};
 use compositor::supervisor::{self, WorkerProgram};
-use compositor_core::error_chain::error_chain;
-use recorder::{ObjectStore, RecordingOutcome, RecordingSpec, StoreConfig, WallClock};
+use compositor::thumbnail::Thumbnailer;
+use recorder::{ObjectStore, StoreConfig, WallClock};
 use stage_gateway::limits::StreamLimits;
 use stage_gateway::token::TokenIssuer;
 use stage_gateway::{Gateway, GatewayConfig};
 
 use crate::backend::Backend;
+use crate::channel_recording::{self, ChannelRecordings};
 use crate::clock::Clock;
 use crate::composition::{Compositions, Services, ended_by_kill};
 use crate::config::{BaseUrl, Config, LimitsProfile, REGION};
@@ -51,6 +51,7 @@ pub struct Platform {
     channels: Arc<Channels>,
     compositions: Arc<Compositions>,
     trusted_proxies: TrustedProxies,
+    recordings: ChannelRecordings,
     clock: Clock,
 }
 
@@ -136,6 +137,7 @@ impl Platform {
         };
         let (channels, mut channel_events) = Channels::start(channels, owner).await?;
         let channels = Arc::new(channels);
+        let taps = channels.tap_streams();
         tokio::spawn(async move {
             while let Some(report) = channel_events.recv().await {
                 tracing::info!(?report, "stream");
@@ -147,7 +149,7 @@ impl Platform {
             gateway: gateway.clone(),
             objects: objects.clone(),
             store: store.clone(),
-            worker,
+            worker: worker.clone(),
             spool_root: spool_root.clone(),
             rtmp_url: format!("rtmp://{}/app", channels.own_addr()),
             clock,
@@ -155,7 +157,18 @@ impl Platform {
         }));
         end_unfinished(&store, clock).await?;
         gateway.remove_abandoned_journals(&[]).await;
-        tokio::spawn(recover(spool_root, objects.clone()));
+        let thumbnailer = Thumbnailer::new(WorkerProgram {
+            args: vec![OsString::from("thumbnail")],
+            ..worker
+        });
+        let recordings = channel_recording::Services::new(
+            store.clone(),
+            objects.clone(),
+            thumbnailer,
+            (spool_root, wall_clock.clone()),
+        );
+        let left = store.channel_recordings().await?;
+        let recordings = ChannelRecordings::start(recordings, left, taps);
         let backend = Arc::new(LiveBackend {
             gateway: gateway.clone(),
             channels: Arc::clone(&channels),
@@ -177,6 +190,7 @@ impl Platform {
             channels,
             compositions,
             trusted_proxies: TrustedProxies::new(config.trusted_proxies.iter().copied()),
+            recordings,
             clock,
         })
     }
@@ -215,6 +229,7 @@ impl Platform {
     pub async fn drain(&self, deadline: tokio::time::Instant) {
         self.compositions.drain(deadline).await;
         self.channels.shutdown().await;
+        self.recordings.drain(deadline).await;
         self.gateway.shutdown().await;
         self.api.store.close().await;
     }
@@ -277,29 +292,4 @@ async fn end_unfinished(store: &Store, clock: Clock) -> Result<(), StoreError> {
             .await?;
     }
     Ok(())
-}
-
-/// Seals and uploads what an earlier run left in the spool.
-async fn recover(spool_root: PathBuf, objects: ObjectStore) {
-    let outcome = |_: &RecordingSpec| RecordingOutcome::Failed {
-        message: Some("InternalServerException".to_owned()),
-    };
-    match recorder::recover(&spool_root, &objects, outcome).await {
-        Ok(recoveries) => {
-            for recovery in recoveries {
-                match recovery {
-                    Ok(recovery) => {
-                        tracing::info!(
-                            id = recovery.spec.source.id(),
-                            "recording is finished from its spool"
-                        )
-                    }
-                    Err(error) => {
-                        tracing::error!(error = %error_chain(&error), "a spool cannot be finished")
-                    }
-                }
-            }
-        }
-        Err(error) => tracing::error!(error = %error_chain(&error), "the spools cannot be read"),
-    }
 }

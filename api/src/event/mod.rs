@@ -1,5 +1,7 @@
 //! What happened, in the form in which EventBridge delivers it.
 
+pub mod recording;
+
 use compositor_core::time::WallTime;
 use serde::Serialize;
 

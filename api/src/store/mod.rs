@@ -3,6 +3,7 @@
 //! Reads go straight to the pool; every write runs in a transaction that takes the write lock first, so that quotas,
 //! conflicts and idempotency hold under concurrent requests, and numbers have no gaps and the order of the commits.
 
+mod channel_recordings;
 mod channels;
 mod composition;
 mod compositions;
@@ -22,6 +23,7 @@ use sqlx::AnyPool;
 use crate::ids;
 use crate::pagination::PageKey;
 use crate::quotas::Quotas;
+pub use crate::store::channel_recordings::ChannelRecording;
 pub use crate::store::channels::ChannelFilter;
 pub use crate::store::composition::{
     CompositionFilter, CompositionProgress, DestinationProgress, NewComposition, Requested,
