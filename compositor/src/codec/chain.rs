@@ -22,7 +22,7 @@ impl Chain {
     /// Builds and starts the elements of `description`, which take `caps`.
     pub(crate) fn new(description: &str, caps: &gst::Caps) -> Result<Self, CodecError> {
         let with_sink = format!(
-            "{description} ! appsink name=output sync=false async=false enable-last-sample=false"
+            "{description} ! appsink name=output sync=false async=false enable-last-sample=false wait-on-eos=false"
         );
         let bin = gst::parse::bin_from_description(&with_sink, true).map_err(|source| {
             CodecError::Build {
