@@ -25,10 +25,16 @@ pub(crate) struct SegmentStart {
     pub(crate) audio: Option<AudioConfig>,
 }
 
+/// How long the last picture of a stream is shown when nothing before it tells: 40 ms.
+pub(crate) const PICTURE_TICKS: u64 = 3600;
+
+/// Between streams on the time line: sound may begin a little before the first picture.
+const SEAM_TICKS: u64 = 9000;
+
 /// Where a picture goes.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Place {
-    /// The open segment ends here, at this decode time.
+    /// The open segment ends here, at this decode time of the recording.
     pub(crate) ends_at: Option<u64>,
     /// A segment begins with this picture.
     pub(crate) start: Option<SegmentStart>,
@@ -40,6 +46,10 @@ pub(crate) struct TimeCutter {
     next_segment: u64,
     stretch: Option<Stretch>,
     open: Option<Open>,
+    /// What is added to the times of this stretch, so that those of the recording never go back.
+    shift: i64,
+    /// When the last unit ends, about.
+    end: u64,
 }
 
 /// Since the last beginning.
@@ -76,9 +86,19 @@ impl TimeCutter {
     /// Takes note of a picture; `None` when it cannot be decoded: no keyframe came since the beginning.
     pub(crate) fn picture(&mut self, dts: u64, keyframe: bool, bytes: u64) -> Option<Place> {
         let stretch = self.stretch.as_mut()?;
-        if stretch.zero.is_none() && !keyframe {
-            return None;
+        if stretch.zero.is_none() {
+            if !keyframe {
+                return None;
+            }
+            self.shift = match self.end {
+                0 => 0,
+                end => (end + SEAM_TICKS)
+                    .cast_signed()
+                    .saturating_sub(dts.cast_signed()),
+            };
         }
+        let dts = dts.saturating_add_signed(self.shift);
+        self.end = self.end.max(dts + PICTURE_TICKS);
         let zero = *stretch.zero.get_or_insert(dts);
         let mut place = Place::default();
         if self
@@ -103,11 +123,18 @@ impl TimeCutter {
         Some(place)
     }
 
+    /// A time of this stretch on the time line of the recording; after [`Self::picture`] of its first picture.
+    pub(crate) fn shifted(&self, time: u64) -> u64 {
+        time.saturating_add_signed(self.shift)
+    }
+
     /// Takes note of sound or metadata; false when there is no segment that it could belong to.
-    pub(crate) fn other(&mut self, bytes: u64) -> bool {
+    pub(crate) fn other(&mut self, time: u64, bytes: u64) -> bool {
+        let end = self.shifted(time) + PICTURE_TICKS;
         match &mut self.open {
             Some(open) => {
                 open.bytes += bytes;
+                self.end = self.end.max(end);
                 true
             }
             None => false,
@@ -197,7 +224,7 @@ mod tests {
         let mut cutter = TimeCutter::default();
         cutter.begin(WallTime(0), None);
         cutter.picture(0, true, TIMED_SEGMENT_BYTES_MAX - 10);
-        assert!(cutter.other(10));
+        assert!(cutter.other(0, 10));
         let place = cutter.picture(FRAME, false, 1).expect("it is recorded");
         assert_eq!(place.ends_at, Some(FRAME));
     }
@@ -207,7 +234,7 @@ mod tests {
         let mut cutter = TimeCutter::default();
         assert_eq!(cutter.picture(0, true, 1), None, "nothing has begun");
         cutter.begin(WallTime(5_000_000), None);
-        assert!(!cutter.other(1));
+        assert!(!cutter.other(0, 1));
         assert_eq!(cutter.picture(FRAME, false, 1), None);
         let place = cutter.picture(2 * FRAME, true, 1).expect("a keyframe");
         let start = place.start.expect("of a segment");
@@ -215,7 +242,7 @@ mod tests {
             (start.at, start.discontinuity),
             (WallTime(5_000_000), false)
         );
-        assert!(cutter.other(1));
+        assert!(cutter.other(0, 1));
     }
 
     #[test]
@@ -238,6 +265,11 @@ mod tests {
         cutter.sealed(1);
         cutter.begin(WallTime(60_000_000), None);
         let place = cutter.picture(1000, true, 1).expect("a keyframe");
+        assert_eq!(
+            cutter.shifted(1000),
+            1_800_000 + PICTURE_TICKS + SEAM_TICKS,
+            "times never go back"
+        );
         let start = place.start.expect("of a segment");
         assert_eq!(
             (start.at, start.discontinuity),

@@ -12,10 +12,7 @@ use crate::limits::{METADATA_BYTES_MAX, SEGMENT_PART_MIN, UNIT_BYTES_MAX};
 use crate::mux::{AudioConfig, Continuity, TsMuxer, VideoSample};
 use crate::playlist::timed::{SegmentPart, TimedSegment, span};
 use crate::recording::TimedUnit;
-use crate::time_cutter::{SegmentStart, ticks};
-
-/// How long the last picture of a stream is shown when nothing before it tells: 40 ms.
-const LAST_PICTURE_TICKS: u64 = 3600;
+use crate::time_cutter::{PICTURE_TICKS, SegmentStart, ticks};
 
 /// A muxed segment.
 struct Muxed {
@@ -75,13 +72,14 @@ impl Spool {
         }
     }
 
-    fn timed_picture(&mut self, unit: Unit) -> Result<(), SpoolError> {
+    fn timed_picture(&mut self, mut unit: Unit) -> Result<(), SpoolError> {
         self.check_size(unit.data.len(), UNIT_BYTES_MAX)?;
         let keyframe = unit.kind == UnitKind::Keyframe;
         let cutter = self.cutting.timed()?;
         let Some(place) = cutter.picture(unit.number, keyframe, unit.record_bytes()) else {
             return Ok(());
         };
+        unit.number = cutter.shifted(unit.number);
         if place.ends_at.is_some() {
             self.seal_timed(place.ends_at)?;
         }
@@ -101,12 +99,14 @@ impl Spool {
     }
 
     /// Sound or metadata. One that is too large is left out: no player could use it, and the stream is not the recorder's.
-    fn timed_other(&mut self, bytes_max: usize, unit: Unit) -> Result<(), SpoolError> {
+    fn timed_other(&mut self, bytes_max: usize, mut unit: Unit) -> Result<(), SpoolError> {
         if unit.data.len() > bytes_max {
             tracing::warn!(bytes = unit.data.len(), kind = ?unit.kind, "a unit is left out of a recording");
             return Ok(());
         }
-        if self.cutting.timed()?.other(unit.record_bytes()) {
+        let cutter = self.cutting.timed()?;
+        if cutter.other(unit.number, unit.record_bytes()) {
+            unit.number = cutter.shifted(unit.number);
             let stretch = self.cutting.next_segment();
             self.append_to(stretch, &unit)?;
         }
@@ -249,7 +249,7 @@ impl Parts {
 
     /// The parts of a file of `bytes` bytes; `None` when it has no picture.
     fn finish(self, ends_at: Option<u64>, bytes: usize) -> Option<Vec<SegmentPart>> {
-        let last_end = self.last? + self.step.unwrap_or(LAST_PICTURE_TICKS);
+        let last_end = self.last? + self.step.unwrap_or(PICTURE_TICKS);
         let end = (ends_at.unwrap_or(last_end), bytes);
         let ends = self.starts.iter().skip(1).chain([&end]);
         let parts = self.starts.iter().zip(ends);
