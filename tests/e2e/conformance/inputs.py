@@ -163,6 +163,7 @@ BASES = {
     "ListStreamKeys": lambda w: {"channelArn": w.channel},
     "ListStreamSessions": lambda w: {"channelArn": w.channel},
     "StartViewerSessionRevocation": lambda w: {"channelArn": w.channel, "viewerId": "eve"},
+    "StartParticipantReplication": lambda w: {"destinationStageArn": ABSENT_CHANNEL.replace("channel", "stage")},
     "UpdateAdConfiguration": lambda w: {"arn": w.ad_configuration},
     "UpdateChannel": lambda w: {"arn": w.new_channel()[0]},
     "UpdateFailoverSlateConfiguration": lambda w: {"arn": w.slate},
@@ -238,5 +239,5 @@ def base_input(service, name, world):
         smallest = {**smallest, **({"tagKeys": ["a"]} if name == "UntagResource" else {})}
         return {**smallest, "resourceArn": call_input(service, name, world)["resourceArn"]}, True
     if name in BASES:
-        return {**smallest, **BASES[name](world)}, True
+        return {**smallest, **BASES[name](world)}, name != "StartParticipantReplication"
     return smallest, not shape.required_members or name in MADE

@@ -29,10 +29,13 @@ def test_every_rule_is_kept_from_both_sides(world, wire, results, service, name)
 
 
 def inside_problem(service, name, case, answer, is_real):
-    """A valid value is taken; where it refers to something, the answer may be another of the operation's errors."""
+    """A valid value is taken; where it refers to something, the answer may be another of the operation's errors. An
+    operation that cannot answer ResourceNotFoundException says in a ValidationException what does not exist."""
     if answer.status < 300:
         return None
     modelled = {error.name for error in operation(service, name).error_shapes} - {"ValidationException"}
+    if case.refers and "ResourceNotFoundException" not in modelled and "that exists" in answer.document["message"]:
+        return None
     if answer.error in modelled and (case.refers or not is_real or answer.error == "ServiceQuotaExceededException"):
         return None
     return f"{answer.status} {answer.error}: {answer.document.get('message')}"

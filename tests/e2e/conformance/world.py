@@ -123,6 +123,7 @@ class World:
     @functools.cached_property
     def replication(self):
         """The input that names a running replication."""
+        assert self.session
         ids = {"sourceStageArn": self.busy_stage, "destinationStageArn": self.stage, "participantId": self.participant}
         self.realtime.start_participant_replication(**ids)
         return ids
