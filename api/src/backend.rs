@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use async_trait::async_trait;
+use channel::{AdBreakRefusal, AdBreakRequest};
 use compositor_core::id::{
     ChannelId, CompositionId, DestinationId, ParticipantId, SessionId, StageId,
 };
 use compositor_core::layout::LayoutSpec;
 use compositor_core::time::{FrameRate, WallTime};
+use recorder::AdBreak;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::Arn;
@@ -61,6 +63,16 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Cuts off the viewer sessions that a revocation means. The store has it already, for those that begin later.
     async fn revoke_viewer(&self, revocation: &Revocation<'_>);
+
+    /// Puts timed metadata into the stream of a channel. Answers whether it was live.
+    async fn put_metadata(&self, channel: &ChannelId, text: &str) -> bool;
+
+    /// Plans an ad break in the stream of a channel. The same request again answers the same.
+    async fn insert_ad_break(
+        &self,
+        channel: &ChannelId,
+        request: AdBreakRequest,
+    ) -> Result<AdBreak, AdBreakRefusal>;
 
     /// The channel and its stream keys are gone from the store.
     async fn channel_deleted(&self, channel: &ChannelId);

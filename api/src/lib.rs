@@ -45,6 +45,7 @@ pub mod sigv4;
 pub mod slate;
 pub mod state;
 pub mod store;
+pub mod stream_log;
 pub mod telemetry;
 pub mod throttle;
 pub mod validate;

@@ -1,29 +1,36 @@
 //! [`Backend`] over the real gateway, channels, S3 and compositions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use channel::{
-    ChannelGrant, ChannelType, Channels, Directory, DirectoryError, IngestLimits, IngestTerms,
-    PlaybackTerms,
+    AdBreakRefusal, AdBreakRequest, ChannelGrant, ChannelType, Channels, Directory, DirectoryError,
+    IngestLimits, IngestTerms, PlaybackTerms, SlateTimes,
 };
 use compositor_core::access_unit::MediaKind;
 use compositor_core::error_chain::error_chain;
 use compositor_core::id::{ChannelId, CompositionId, ParticipantId, SessionId, StageId};
 use compositor_core::roster::{Publisher, Track};
-use recorder::{ObjectStore, StoreFault};
+use recorder::{AdBreak, ObjectStore, StoreFault};
+use serde_json::to_value;
 use stage_gateway::Gateway;
 use stage_gateway::token::TokenSpec;
 
+use crate::arn::Arn;
 use crate::backend::{
     Backend, BackendError, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
 };
 use crate::composition::Compositions;
 use crate::dto;
 use crate::dto::channel::ChannelRecord;
+use crate::dto::failover_slate_configuration::FailoverSlateConfigurationRecord;
+use crate::dto::recording_configuration::RecordingConfigurationRecord;
+use crate::dto::stream_session::StreamSnapshot;
 use crate::ids;
+use crate::ops::shown;
 use crate::session_api::{PageBackend, PublishingParticipant};
-use crate::store::{Resource, Revocation, Store};
+use crate::store::{Record, Resource, Revocation, Store, StoreError, to_json};
 
 /// Where the recorder writes below, and a check for that may leave nothing behind.
 const PROBE_KEY_PREFIX: &str = "ivs/proscenium-write-check-";
@@ -142,6 +149,18 @@ impl Backend for LiveBackend {
         tracing::info!(%channel, sessions = cut, "a viewer is revoked");
     }
 
+    async fn put_metadata(&self, channel: &ChannelId, text: &str) -> bool {
+        self.channels.put_metadata(channel, text)
+    }
+
+    async fn insert_ad_break(
+        &self,
+        channel: &ChannelId,
+        request: AdBreakRequest,
+    ) -> Result<AdBreak, AdBreakRefusal> {
+        self.channels.insert_ad_break(channel, request)
+    }
+
     async fn channel_deleted(&self, channel: &ChannelId) {
         self.channels.stop_stream(channel);
     }
@@ -203,9 +222,13 @@ pub struct StoreDirectory(pub Store);
 impl Directory for StoreDirectory {
     async fn channel_of(&self, stream_key: &str) -> Result<Option<ChannelGrant>, DirectoryError> {
         let found = self.0.channel_of_stream_key(stream_key).await;
-        let channel = found.map_err(|error| DirectoryError(Box::new(error)))?;
-        Ok(channel.map(|channel| ChannelGrant {
-            ingest: self.ingest_terms(&channel),
+        let Some(channel) = found.map_err(|error| DirectoryError(Box::new(error)))? else {
+            return Ok(None);
+        };
+        let ingest = self.ingest_terms(&channel).await;
+        let ingest = ingest.map_err(|error| DirectoryError(Box::new(error)))?;
+        Ok(Some(ChannelGrant {
+            ingest,
             channel: ChannelId::new(channel.arn.id()),
             arn: channel.arn.to_string(),
             insecure_ingest: channel.record.insecure_ingest,
@@ -217,9 +240,24 @@ impl Directory for StoreDirectory {
 }
 
 impl StoreDirectory {
-    fn ingest_terms(&self, channel: &Resource<ChannelRecord>) -> IngestTerms {
+    async fn ingest_terms(
+        &self,
+        channel: &Resource<ChannelRecord>,
+    ) -> Result<IngestTerms, StoreError> {
+        let record = &channel.record;
+        let recording = self.referred(channel, record.recording_configuration.as_ref());
+        let recording: Option<Resource<RecordingConfigurationRecord>> = recording.await?;
+        let slate = self.referred(channel, record.failover_slate_configuration.as_ref());
+        let slate: Option<Resource<FailoverSlateConfigurationRecord>> = slate.await?;
+        let times = slate.as_ref().map(|slate| slate_times(&slate.record));
+        let snapshot = StreamSnapshot {
+            channel: record.clone(),
+            tags: channel.tags.clone(),
+            recording_configuration: recording.and_then(|found| to_value(shown(found)).ok()),
+            failover_slate_configuration: slate.and_then(|found| to_value(shown(found)).ok()),
+        };
         let quotas = self.0.quotas();
-        let is_basic = channel.record.channel_type == dto::channel::ChannelType::Basic;
+        let is_basic = record.channel_type == dto::channel::ChannelType::Basic;
         let bitrates = if is_basic {
             [
                 quotas.ingest_bitrate_basic_480p,
@@ -229,7 +267,7 @@ impl StoreDirectory {
             [quotas.ingest_bitrate; 2]
         };
         let [bitrate_up_to_480p, bitrate] = bitrates.map(u64::from);
-        IngestTerms {
+        Ok(IngestTerms {
             broadcasts_max: quotas.concurrent_streams,
             limits: IngestLimits {
                 bitrate_up_to_480p,
@@ -237,7 +275,20 @@ impl StoreDirectory {
                 edge_pixels: quotas.ingest_pixels_per_edge,
                 total_pixels: quotas.ingest_total_pixels,
             },
-            ..IngestTerms::default()
+            slate: times,
+            snapshot: to_json(&snapshot)?.into(),
+        })
+    }
+
+    /// What a channel refers to, as it is now.
+    async fn referred<T: Record>(
+        &self,
+        channel: &Resource<ChannelRecord>,
+        arn: Option<&Arn>,
+    ) -> Result<Option<Resource<T>>, StoreError> {
+        match arn {
+            Some(arn) => self.0.find(channel.arn.account(), arn).await,
+            None => Ok(None),
         }
     }
 }
@@ -252,5 +303,14 @@ fn playback_terms(channel: &ChannelRecord) -> PlaybackTerms {
             policy_arn: policy.to_string(),
         },
         None => PlaybackTerms::Open,
+    }
+}
+
+fn slate_times(slate: &FailoverSlateConfigurationRecord) -> SlateTimes {
+    let seconds = |seconds: u32| Duration::from_secs(seconds.into());
+    SlateTimes {
+        activation: seconds(slate.activation_threshold_seconds),
+        min_display: seconds(slate.min_slate_display_seconds),
+        max_display: seconds(slate.max_slate_display_seconds),
     }
 }

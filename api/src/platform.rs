@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use channel::{Channels, ChannelsConfig, Owner};
@@ -13,6 +14,9 @@ use recorder::{ObjectStore, StoreConfig, WallClock};
 use stage_gateway::limits::StreamLimits;
 use stage_gateway::token::TokenIssuer;
 use stage_gateway::{Gateway, GatewayConfig};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use crate::backend::Backend;
 use crate::channel_recording::{self, ChannelRecordings};
@@ -28,10 +32,12 @@ use crate::sigv4::AccessKey;
 use crate::slate::SlateEncoder;
 use crate::state::{ApiState, Settings, events_url, whip_url};
 use crate::store::{Store, StoreError};
-use crate::{recording_setup, router, whip};
+use crate::{recording_setup, router, stream_log, whip};
 
 /// The store.
 const STORE_FILE: &str = "proscenium.db";
+/// How long the reports of the last streams may take to be kept.
+const STREAM_LOG_TIMEOUT: Duration = Duration::from_secs(2);
 /// The key that signs participant tokens.
 const TOKEN_KEY_FILE: &str = "token-key.pem";
 /// Journals of stage sessions.
@@ -52,6 +58,7 @@ pub struct Platform {
     compositions: Arc<Compositions>,
     trusted_proxies: TrustedProxies,
     recordings: ChannelRecordings,
+    stream_log: Mutex<JoinHandle<()>>,
     clock: Clock,
 }
 
@@ -121,6 +128,7 @@ impl Platform {
             viewers_max: usize::try_from(config.quotas.concurrent_viewers).unwrap_or(usize::MAX),
         };
         let wall_clock = WallClock::new(move || clock.wall());
+        stream_log::end_unfinished(&store, clock.wall()).await?;
         let directory = Arc::new(StoreDirectory(store.clone()));
         let worker = worker_program(data_dir).map_err(PlatformError::Executable)?;
         let slates = Arc::new(SlateEncoder::new(worker.clone()));
@@ -135,14 +143,10 @@ impl Platform {
             gate,
             slates,
         };
-        let (channels, mut channel_events) = Channels::start(channels, owner).await?;
+        let (channels, reports) = Channels::start(channels, owner).await?;
         let channels = Arc::new(channels);
         let taps = channels.tap_streams();
-        tokio::spawn(async move {
-            while let Some(report) = channel_events.recv().await {
-                tracing::info!(?report, "stream");
-            }
-        });
+        let stream_log = tokio::spawn(stream_log::run(store.clone(), clock, reports));
         tokio::spawn(warm_up(worker.clone()));
         let spool_root = folder.join(SPOOL_FOLDER);
         let compositions = Arc::new(Compositions::new(Services {
@@ -191,6 +195,7 @@ impl Platform {
             compositions,
             trusted_proxies: TrustedProxies::new(config.trusted_proxies.iter().copied()),
             recordings,
+            stream_log: Mutex::new(stream_log),
             clock,
         })
     }
@@ -230,6 +235,11 @@ impl Platform {
         self.compositions.drain(deadline).await;
         self.channels.shutdown().await;
         self.recordings.drain(deadline).await;
+        let mut stream_log = self.stream_log.lock().await;
+        if timeout(STREAM_LOG_TIMEOUT, &mut *stream_log).await.is_err() {
+            tracing::error!("the last reports of the channels are not kept");
+            stream_log.abort();
+        }
         self.gateway.shutdown().await;
         self.api.store.close().await;
     }

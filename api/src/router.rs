@@ -16,9 +16,9 @@ use crate::input::Input;
 use crate::model::{self, Operation};
 use crate::ops::{
     ad_configuration, channel, composition, delete_named, encoder_configuration,
-    failover_slate_configuration, not_built, participant, playback_key_pair,
+    failover_slate_configuration, in_stream, not_built, participant, playback_key_pair,
     playback_restriction_policy, recording_configuration, remove_named, stage,
-    storage_configuration, stream, stream_key, tag, viewer_session,
+    storage_configuration, stream, stream_key, stream_session, tag, viewer_session,
 };
 use crate::reply::{Reply, respond};
 use crate::sigv4::{Principal, SignedParts, Verifier};
@@ -185,6 +185,10 @@ async fn operate(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         "GetStream" => stream::get(cx, input).await,
         "ListStreams" => stream::list(cx, input).await,
         "StopStream" => stream::stop(cx, input).await,
+        "GetStreamSession" => stream_session::get(cx, input).await,
+        "ListStreamSessions" => stream_session::list(cx, input).await,
+        "PutMetadata" => in_stream::put_metadata(cx, input).await,
+        "InsertAdBreak" => in_stream::insert_ad_break(cx, input).await,
         "ImportPlaybackKeyPair" => playback_key_pair::import(cx, input).await,
         "GetPlaybackKeyPair" => playback_key_pair::get(cx, input).await,
         "ListPlaybackKeyPairs" => playback_key_pair::list(cx, input).await,

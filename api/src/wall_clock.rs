@@ -13,6 +13,14 @@ pub fn iso8601(time: WallTime) -> String {
         .unwrap_or_else(|| "1970-01-01T00:00:00Z".to_owned())
 }
 
+/// A time in ISO 8601, as requests have it.
+pub fn parse_iso8601(text: &str) -> Option<WallTime> {
+    let nanos = OffsetDateTime::parse(text, &Rfc3339)
+        .ok()?
+        .unix_timestamp_nanos();
+    Some(WallTime(i64::try_from(nanos / 1000).ok()?))
+}
+
 /// The same in whole seconds, as envelopes of events have it.
 pub fn iso8601_seconds(time: WallTime) -> String {
     iso8601(WallTime(time.0 - time.0.rem_euclid(1_000_000)))
@@ -27,6 +35,9 @@ mod tests {
         let at = |micros| iso8601(WallTime(micros));
         assert_eq!(at(1_698_819_937_000_000), "2023-11-01T06:25:37Z");
         assert_eq!(at(1_698_819_937_120_999), "2023-11-01T06:25:37.12Z");
+        let written = parse_iso8601("2023-11-01T07:25:37.12+01:00");
+        assert_eq!(written, Some(WallTime(1_698_819_937_120_000)));
+        assert_eq!(parse_iso8601("yesterday"), None);
         let seconds = iso8601_seconds(WallTime(1_698_819_937_999_999));
         assert_eq!(seconds, "2023-11-01T06:25:37Z");
     }

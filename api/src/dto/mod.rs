@@ -14,6 +14,7 @@ pub mod recording_configuration;
 pub mod stage;
 pub mod storage_configuration;
 pub mod stream;
+pub mod stream_session;
 pub mod tag;
 pub mod viewer_session;
 

@@ -147,7 +147,7 @@ impl Filters {
     }
 }
 
-fn render(cx: Context<'_>, found: Resource<ChannelRecord>) -> Channel {
+pub(super) fn render(cx: Context<'_>, found: Resource<ChannelRecord>) -> Channel {
     let settings = &cx.state.settings;
     Channel {
         summary: summary(&found),

@@ -5,6 +5,7 @@ pub mod channel;
 pub mod composition;
 pub mod encoder_configuration;
 pub mod failover_slate_configuration;
+pub mod in_stream;
 pub mod not_built;
 pub mod participant;
 pub mod playback_key_pair;
@@ -15,6 +16,7 @@ pub mod stage;
 pub mod storage_configuration;
 pub mod stream;
 pub mod stream_key;
+pub mod stream_session;
 pub mod tag;
 pub mod viewer_session;
 

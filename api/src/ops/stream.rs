@@ -85,7 +85,7 @@ pub async fn stop(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     }
 }
 
-fn offline(channel: &Arn) -> ApiError {
+pub(super) fn offline(channel: &Arn) -> ApiError {
     ApiError::new(
         ErrorKind::ChannelNotBroadcasting,
         format!("{channel} is not broadcasting"),

@@ -12,6 +12,7 @@ mod error;
 pub(crate) mod events;
 mod playback;
 mod resources;
+pub(crate) mod streams;
 mod tags;
 mod tokens;
 
@@ -35,7 +36,11 @@ use crate::store::database::Writers;
 pub use crate::store::error::StoreError;
 pub use crate::store::events::StoredEvent;
 pub use crate::store::playback::{Revocation, TokenUse};
+pub(crate) use crate::store::resources::to_json;
 pub use crate::store::resources::{Deletion, NewResource, Record, Resource};
+pub use crate::store::streams::{
+    STREAM_EVENTS_MAX, StoredStreamSession, StreamChange, StreamEntry, StreamNews, StreamSessionRow,
+};
 pub use crate::store::tokens::KnownToken;
 
 /// Handle to the database; cheap to clone.

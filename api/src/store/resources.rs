@@ -335,7 +335,7 @@ pub(super) async fn exists(
 }
 
 /// Writes a value as the store keeps it.
-pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|source| StoreError::Corrupt {
         what: "a value that cannot be written as JSON".to_owned(),
         source: Some(source),

@@ -7,9 +7,11 @@ use api::backend::{
 };
 use api::store::Revocation;
 use async_trait::async_trait;
+use channel::{AdBreakRefusal, AdBreakRequest};
 use compositor_core::id::{ChannelId, CompositionId, ParticipantId, SessionId, StageId};
 use compositor_core::time::WallTime;
 use parking_lot::Mutex;
+use recorder::AdBreak;
 
 #[derive(Default)]
 pub(crate) struct FakeBackend {
@@ -22,6 +24,7 @@ pub(crate) struct Script {
     pub(crate) buckets: BTreeSet<String>,
     pub(crate) sessions: BTreeMap<String, String>,
     pub(crate) live: BTreeMap<String, StreamHealth>,
+    pub(crate) ad_break: Option<String>,
     pub(crate) broken: bool,
     pub(crate) minted: Vec<TokenRequest>,
     pub(crate) started: Vec<CompositionSpec>,
@@ -122,6 +125,29 @@ impl Backend for FakeBackend {
             version,
         } = revocation;
         let _ = self.note(format!("revoke {} {viewer_id} {version}", channel.id()));
+    }
+
+    async fn put_metadata(&self, channel: &ChannelId, text: &str) -> bool {
+        let _ = self.note(format!("metadata {channel} '{text}'"));
+        self.script(|script| script.live.contains_key(channel.as_str()))
+    }
+
+    async fn insert_ad_break(
+        &self,
+        channel: &ChannelId,
+        request: AdBreakRequest,
+    ) -> Result<AdBreak, AdBreakRefusal> {
+        let _ = self.note(format!("ad break {channel} {}", request.id));
+        let busy = self.script(|script| script.ad_break.replace(request.id.clone()));
+        match busy {
+            Some(busy) => Err(AdBreakRefusal::Busy(busy)),
+            None => Ok(AdBreak {
+                id: request.id,
+                start: request.start.unwrap_or(WallTime(1_700_000_000_000_000)),
+                planned: request.duration,
+                ended: None,
+            }),
+        }
     }
 
     async fn channel_deleted(&self, channel: &ChannelId) {

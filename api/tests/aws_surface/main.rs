@@ -20,6 +20,7 @@ mod restart;
 mod signatures;
 mod stages;
 mod stream_keys;
+mod streams;
 mod tags;
 mod viewer_sessions;
 mod world;

@@ -15,11 +15,13 @@ use api::store::Store;
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
+use channel::{AdBreakRefusal, AdBreakRequest};
 use compositor_core::id::{ChannelId, CompositionId, ParticipantId, SessionId, StageId};
 use compositor_core::time::WallTime;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
+use recorder::AdBreak;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
@@ -106,6 +108,18 @@ impl Backend for FakeBackend {
     }
 
     async fn revoke_viewer(&self, _: &api::store::Revocation<'_>) {}
+
+    async fn put_metadata(&self, _channel: &ChannelId, _text: &str) -> bool {
+        false
+    }
+
+    async fn insert_ad_break(
+        &self,
+        _channel: &ChannelId,
+        _request: AdBreakRequest,
+    ) -> Result<AdBreak, AdBreakRefusal> {
+        Err(AdBreakRefusal::NotLive)
+    }
 
     async fn channel_deleted(&self, _channel: &ChannelId) {}
 }
