@@ -14,8 +14,7 @@ use channel::{
 use compositor_core::time::WallTime;
 use serde_json::{Value, json};
 
-use crate::parts::{id, text};
-use crate::world::{ACCOUNT, OTHER_KEY, START_SECONDS, World};
+use crate::world::{ACCOUNT, OTHER_KEY, START_SECONDS, World, id, text};
 
 const STREAM: &str = "st-AAAAbbbbCCCCddddEEEEfff";
 
