@@ -43,6 +43,7 @@ pub mod session_api;
 pub mod shutdown;
 pub mod sigv4;
 pub mod slate;
+pub mod stage_history;
 pub mod state;
 pub mod store;
 pub mod stream_log;

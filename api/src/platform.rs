@@ -14,7 +14,7 @@ use recorder::{ObjectStore, StoreConfig, WallClock};
 use stage_gateway::limits::StreamLimits;
 use stage_gateway::token::TokenIssuer;
 use stage_gateway::{Gateway, GatewayConfig};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -30,6 +30,7 @@ use crate::playback::{GeoIp, GeoIpError, StoreGate, TrustedProxies, tell_client_
 use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
 use crate::slate::SlateEncoder;
+use crate::stage_history::{self, StageHistory};
 use crate::state::{ApiState, Settings, events_url, whip_url};
 use crate::store::{Store, StoreError};
 use crate::{recording_setup, router, stream_log, whip};
@@ -59,6 +60,7 @@ pub struct Platform {
     trusted_proxies: TrustedProxies,
     recordings: ChannelRecordings,
     stream_log: Mutex<JoinHandle<()>>,
+    history: StageHistory,
     clock: Clock,
 }
 
@@ -111,6 +113,8 @@ impl Platform {
         let store = Store::open(&folder.join(STORE_FILE)).await?;
         let store = store.with_quotas(config.quotas.clone());
         let objects = ObjectStore::connect(surroundings.recordings.clone()).await;
+        let (remember, remembered) = mpsc::channel(stage_history::QUEUE);
+        let history = StageHistory::start(store.clone(), clock, remembered).await?;
         let gateway = Gateway::start(GatewayConfig {
             listen: config.webrtc,
             advertised: config.webrtc_advertised.map(|advertised| advertised.ip),
@@ -118,7 +122,7 @@ impl Platform {
             token_key_file: folder.join(TOKEN_KEY_FILE),
             issuer: token_issuer(&surroundings),
             process_start: clock.started(),
-            history: None,
+            history: Some(remember),
             limits: StreamLimits::default(),
         })
         .await?;
@@ -196,6 +200,7 @@ impl Platform {
             trusted_proxies: TrustedProxies::new(config.trusted_proxies.iter().copied()),
             recordings,
             stream_log: Mutex::new(stream_log),
+            history,
             clock,
         })
     }
@@ -241,6 +246,7 @@ impl Platform {
             stream_log.abort();
         }
         self.gateway.shutdown().await;
+        self.history.finish().await;
         self.api.store.close().await;
     }
 }

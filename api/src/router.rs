@@ -17,7 +17,7 @@ use crate::model::{self, Operation};
 use crate::ops::{
     ad_configuration, channel, composition, delete_named, encoder_configuration,
     failover_slate_configuration, in_stream, not_built, participant, playback_key_pair,
-    playback_restriction_policy, recording_configuration, remove_named, stage,
+    playback_restriction_policy, recording_configuration, remove_named, stage, stage_session,
     storage_configuration, stream, stream_key, stream_session, tag, viewer_session,
 };
 use crate::reply::{Reply, respond};
@@ -158,6 +158,11 @@ async fn operate(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         "GetStage" => stage::get(cx, input).await,
         "ListStages" => stage::list(cx, input).await,
         "DeleteStage" => stage::delete(cx, input).await,
+        "GetStageSession" => stage_session::get(cx, input).await,
+        "ListStageSessions" => stage_session::list(cx, input).await,
+        "GetParticipant" => stage_session::get_participant(cx, input).await,
+        "ListParticipants" => stage_session::list_participants(cx, input).await,
+        "ListParticipantEvents" => stage_session::list_participant_events(cx, input).await,
         "CreateParticipantToken" => participant::create_token(cx, input).await,
         "DisconnectParticipant" => participant::disconnect(cx, input).await,
         "CreateEncoderConfiguration" => encoder_configuration::create(cx, input).await,

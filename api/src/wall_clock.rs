@@ -26,6 +26,13 @@ pub fn iso8601_seconds(time: WallTime) -> String {
     iso8601(WallTime(time.0 - time.0.rem_euclid(1_000_000)))
 }
 
+/// The same with microseconds, always six digits.
+pub fn iso8601_micros(time: WallTime) -> String {
+    let seconds = iso8601_seconds(time);
+    let micros = time.0.rem_euclid(1_000_000);
+    format!("{}.{micros:06}Z", seconds.trim_end_matches('Z'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

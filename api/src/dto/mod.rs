@@ -12,6 +12,7 @@ pub mod playback_restriction_policy;
 pub mod public_key;
 pub mod recording_configuration;
 pub mod stage;
+pub mod stage_session;
 pub mod storage_configuration;
 pub mod stream;
 pub mod stream_session;

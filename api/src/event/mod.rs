@@ -1,6 +1,7 @@
 //! What happened, in the form in which EventBridge delivers it.
 
 pub mod recording;
+pub(crate) mod stage_update;
 pub mod stream;
 
 use compositor_core::time::WallTime;

@@ -13,6 +13,7 @@ pub mod playback_restriction_policy;
 pub mod recording_configuration;
 mod resolve;
 pub mod stage;
+pub mod stage_session;
 pub mod storage_configuration;
 pub mod stream;
 pub mod stream_key;

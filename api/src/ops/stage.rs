@@ -1,6 +1,6 @@
 //! Stages.
 
-use compositor_core::id::{SessionId, StageId};
+use compositor_core::id::StageId;
 
 use crate::arn::{Arn, ArnKind};
 use crate::convert;
@@ -46,7 +46,7 @@ pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
 /// GetStage.
 pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     let found: Resource<StageRecord> = find_named(cx, input, "arn").await?;
-    let session = active_session(cx, &found.arn).await;
+    let session = active_session(cx, &found.arn).await?;
     Reply::ok(&GetStageResponse {
         stage: render(cx, found, session),
     })
@@ -67,7 +67,7 @@ pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     let mut stages = Vec::with_capacity(page.items.len());
     for found in page.items {
         stages.push(StageSummary {
-            active_session_id: active_session(cx, &found.arn).await,
+            active_session_id: active_session(cx, &found.arn).await?,
             arn: found.arn.to_string(),
             name: found.record.name,
             tags: found.tags,
@@ -84,9 +84,9 @@ pub async fn delete(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     Ok(Reply::empty())
 }
 
-async fn active_session(cx: Context<'_>, stage: &Arn) -> Option<String> {
-    let session: Option<SessionId> = cx.backend().active_session(&StageId::new(stage.id())).await;
-    session.map(|session| session.to_string())
+/// As the history knows it, so that whoever sees it can read it.
+async fn active_session(cx: Context<'_>, stage: &Arn) -> Result<Option<String>, ApiError> {
+    Ok(cx.store().active_stage_session(stage).await?)
 }
 
 fn render(cx: Context<'_>, found: Resource<StageRecord>, session: Option<String>) -> Stage {

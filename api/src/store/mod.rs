@@ -10,6 +10,7 @@ mod compositions;
 mod database;
 mod error;
 pub(crate) mod events;
+mod history;
 mod playback;
 mod resources;
 pub(crate) mod streams;
@@ -35,6 +36,9 @@ pub(crate) use crate::store::database::WriteTransaction;
 use crate::store::database::Writers;
 pub use crate::store::error::StoreError;
 pub use crate::store::events::StoredEvent;
+pub use crate::store::history::{
+    About, ParticipantFilter, StoredParticipant, StoredParticipantEvent, StoredSession,
+};
 pub use crate::store::playback::{Revocation, TokenUse};
 pub(crate) use crate::store::resources::to_json;
 pub use crate::store::resources::{Deletion, NewResource, Record, Resource};

@@ -18,6 +18,7 @@ mod playback_access;
 mod recording_configurations;
 mod restart;
 mod signatures;
+mod stage_history;
 mod stages;
 mod stream_keys;
 mod streams;

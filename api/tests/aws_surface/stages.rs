@@ -6,7 +6,9 @@ use api::arn::Arn;
 use compositor_core::id::ParticipantId;
 use serde_json::json;
 
+use crate::stage_history::happened;
 use crate::world::{World, id, text};
+use stage_gateway::history::HistoryKind;
 
 #[tokio::test]
 async fn a_stage_is_echoed_with_every_default() {
@@ -59,10 +61,14 @@ async fn a_stage_is_echoed_with_every_default() {
 async fn a_live_session_is_shown() {
     let world = World::new().await;
     let arn = world.stage().await;
-    let session = "st-ABCDEFGHIJKLM".to_owned();
+    let session = "st-ABCDEFGHIJKLM";
+    let started = happened(&arn, session, 0, HistoryKind::SessionStarted);
     world
-        .backend
-        .script(|script| script.sessions.insert(id(&arn), session.clone()));
+        .state
+        .store
+        .record_stage_history(&[started])
+        .await
+        .unwrap();
     let got = world.call("GetStage", json!({"arn": arn})).await.ok();
     assert_eq!(got["stage"]["activeSessionId"], session);
     let listed = world.call("ListStages", json!({})).await.ok();
