@@ -3,6 +3,7 @@
 use http::Method;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::arn::Arn;
 use crate::dto::Tags;
@@ -63,16 +64,61 @@ pub async fn run(
     let arn = resource_arn(encoded_arn)?;
     cx.admit(verb.operation(), &[&arn.to_string()])?;
     match verb {
-        Verb::List => list(cx, &arn).await,
+        Verb::List => list(cx, &arn, body).await,
         Verb::Tag => tag(cx, &arn, body).await,
         Verb::Untag => untag(cx, &arn, query).await,
     }
 }
 
-async fn list(cx: Context<'_>, arn: &Arn) -> Result<Reply, ApiError> {
+/// What the first SDKs sent with the GET of ListTagsForResource; the models of today no longer have it.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct PageMembers {
+    max_results: Option<Value>,
+    next_token: Option<String>,
+}
+
+impl PageMembers {
+    fn read(body: &[u8]) -> Result<Self, ApiError> {
+        Self::deserialize(parse_body(body)?)
+            .map_err(|_| ApiError::validation("`nextToken`: must be a string"))
+    }
+
+    fn limit(&self) -> Result<usize, ApiError> {
+        let Some(given) = &self.max_results else {
+            return Ok(TAGS_MAX);
+        };
+        let number = given.as_u64().and_then(|n| usize::try_from(n).ok());
+        number
+            .filter(|n| (1..=TAGS_MAX).contains(n))
+            .ok_or_else(|| {
+                ApiError::validation(format!(
+                    "`maxResults`: {given} given, must be 1 to {TAGS_MAX}"
+                ))
+            })
+    }
+}
+
+async fn list(cx: Context<'_>, arn: &Arn, body: &[u8]) -> Result<Reply, ApiError> {
+    let wanted = PageMembers::read(body)?;
+    let limit = wanted.limit()?;
+    let text = arn.to_string();
+    let scope = [cx.account(), "ListTagsForResource", &text];
+    let key = cx.store().page_key();
+    let before = match wanted.next_token.as_deref() {
+        None | Some("") => 0,
+        Some(token) => key.open(&scope, token)?,
+    };
     let tags = cx.store().tags(cx.account(), arn).await?;
     let tags = tags.ok_or_else(|| ApiError::not_found("the resource", arn))?;
-    Reply::ok(&ListTagsForResourceResponse { tags })
+    let (all, before) = (tags.len(), usize::try_from(before).unwrap_or(usize::MAX));
+    let page: Tags = tags.into_iter().skip(before).take(limit).collect();
+    let end = before.saturating_add(page.len());
+    let next_token = (end < all).then(|| key.seal(&scope, i64::try_from(end).unwrap_or(i64::MAX)));
+    Reply::ok(&ListTagsForResourceResponse {
+        tags: page,
+        next_token,
+    })
 }
 
 async fn tag(cx: Context<'_>, arn: &Arn, body: &[u8]) -> Result<Reply, ApiError> {
