@@ -10,4 +10,3 @@ CREATE TABLE event (
     envelope TEXT NOT NULL,
     PRIMARY KEY (account, number)
 );
-CREATE INDEX event_by_time ON event (at);

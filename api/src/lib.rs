@@ -51,4 +51,5 @@ pub mod telemetry;
 pub mod throttle;
 pub mod validate;
 pub mod wall_clock;
+pub mod webhook;
 pub mod whip;

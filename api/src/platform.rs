@@ -25,6 +25,7 @@ use crate::composition::{Compositions, Services, ended_by_kill};
 use crate::config::{BaseUrl, Config, LimitsProfile, REGION};
 use crate::data_dir::DataDir;
 use crate::endpoints::ingest_endpoint;
+use crate::event::{feed, keep_retention, killed_composition_events};
 use crate::live_backend::{LiveBackend, StoreDirectory};
 use crate::playback::{GeoIp, GeoIpError, StoreGate, TrustedProxies, tell_client_address};
 use crate::session_api::PageBackend;
@@ -32,8 +33,8 @@ use crate::sigv4::AccessKey;
 use crate::slate::SlateEncoder;
 use crate::stage_history::{self, StageHistory};
 use crate::state::{ApiState, Settings, events_url, whip_url};
-use crate::store::{Store, StoreError};
-use crate::{recording_setup, router, stream_log, whip};
+use crate::store::{Database, Store, StoreError};
+use crate::{recording_setup, router, stream_log, webhook, whip};
 
 /// The store.
 const STORE_FILE: &str = "proscenium.db";
@@ -78,6 +79,9 @@ pub enum PlatformError {
     /// The store.
     #[error("cannot open the store")]
     Store(#[from] StoreError),
+    /// HTTPS of webhooks.
+    #[error("cannot start the webhooks")]
+    Webhooks(#[from] webhook::StartError),
     /// WebRTC or the token key.
     #[error("cannot start the stage gateway")]
     Gateway(#[from] stage_gateway::error::StartError),
@@ -110,7 +114,9 @@ impl Platform {
         surroundings: Surroundings,
     ) -> Result<Self, PlatformError> {
         let folder = data_dir.path();
-        let store = Store::open(&folder.join(STORE_FILE)).await?;
+        let database = database(config);
+        tracing::info!(%database, "opening the store");
+        let store = Store::connect(&database).await?;
         let store = store.with_quotas(config.quotas.clone());
         let objects = ObjectStore::connect(surroundings.recordings.clone()).await;
         let (remember, remembered) = mpsc::channel(stage_history::QUEUE);
@@ -163,6 +169,14 @@ impl Platform {
             clock,
             recording_clock: wall_clock.clone(),
         }));
+        for courier in webhook::couriers(&config.webhooks, &store, &wall_clock).await? {
+            tokio::spawn(webhook::run(courier));
+        }
+        tokio::spawn(keep_retention(
+            store.clone(),
+            config.events,
+            wall_clock.clone(),
+        ));
         end_unfinished(&store, clock).await?;
         gateway.remove_abandoned_journals(&[]).await;
         let thumbnailer = Thumbnailer::new(WorkerProgram {
@@ -225,6 +239,7 @@ impl Platform {
         };
         page.merge(whip::router(whip))
             .merge(self.playback_routes())
+            .merge(feed::router(self.api.clone()))
             .merge(router::router(self.api.clone()))
     }
 
@@ -249,6 +264,12 @@ impl Platform {
         self.history.finish().await;
         self.api.store.close().await;
     }
+}
+
+/// Where the store is.
+pub fn database(config: &Config) -> Database {
+    let default = || Database::Sqlite(config.data_dir.join(STORE_FILE));
+    config.store.clone().unwrap_or_else(default)
 }
 
 fn settings(config: &Config, surroundings: &Surroundings, rtmp: SocketAddr) -> Settings {
@@ -303,8 +324,10 @@ async fn end_unfinished(store: &Store, clock: Clock) -> Result<(), StoreError> {
     for composition in store.unfinished_compositions().await? {
         let id = &composition.spec.id;
         tracing::warn!(composition = %id, "the server was killed while this composition ran");
+        let (now, progress) = (clock.wall(), &composition.progress);
+        let events = killed_composition_events(&composition.spec, progress, now);
         store
-            .update_composition(id, &ended_by_kill(&composition.progress, clock.wall()))
+            .update_composition(id, &ended_by_kill(progress, now), &events)
             .await?;
     }
     Ok(())

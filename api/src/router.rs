@@ -76,6 +76,16 @@ async fn authenticated(state: &ApiState, parts: &Parts, body: Body) -> Result<Re
     }
     let target = Target::of(&parts.method, path)?;
     let body = collect(&parts.headers, body).await?;
+    let principal = identify(state, parts, &body)?;
+    run(state, &principal, &target, query, &body).await
+}
+
+/// Who signed this request.
+pub(crate) fn identify(
+    state: &ApiState,
+    parts: &Parts,
+    body: &[u8],
+) -> Result<Principal, ApiError> {
     let verifier = Verifier {
         region: &state.settings.region,
         keys: &state.settings.access_keys,
@@ -84,13 +94,12 @@ async fn authenticated(state: &ApiState, parts: &Parts, body: Body) -> Result<Re
     let headers = with_host(parts);
     let signed = SignedParts {
         method: &parts.method,
-        raw_path: path,
-        raw_query: query,
+        raw_path: parts.uri.path(),
+        raw_query: parts.uri.query().unwrap_or_default(),
         headers: &headers,
-        body: &body,
+        body,
     };
-    let principal = verifier.verify(state.clock.now(), &signed)?;
-    run(state, &principal, &target, query, &body).await
+    verifier.verify(state.clock.now(), &signed)
 }
 
 /// What a method and path mean.

@@ -24,6 +24,7 @@ use super::destination::{Destination, Report};
 use super::encoders::EncoderPlan;
 use super::progress::progress;
 use crate::backend::{CompositionSpec, DestinationTarget};
+use crate::event::{NewEvent, composition_event};
 use crate::store::CompositionProgress;
 
 /// Units between the worker and the destinations; few, because the worker's socket already holds some.
@@ -35,6 +36,9 @@ const REPORTS_MAX: usize = 32;
 /// disk may have been noticed by then.
 const STORE_AGAIN_MAX: usize = 360;
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(10);
+
+/// Events that wait for the store: more than a composition has in the hours that a database may be away.
+const UNSTORED_EVENTS_MAX: usize = 1000;
 
 /// What others ask of a running composition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,8 +57,16 @@ pub(super) struct Driver {
     destinations: BTreeMap<DestinationId, Destination>,
     reports: mpsc::Sender<Report>,
     supervisor: Option<SupervisorHandle>,
-    /// The newest state, when the store did not take it.
-    unstored: Option<CompositionProgress>,
+    unstored: Unstored,
+}
+
+/// What the store has not taken yet.
+#[derive(Default)]
+struct Unstored {
+    /// The newest state.
+    progress: Option<CompositionProgress>,
+    /// What led to it.
+    events: Vec<NewEvent>,
 }
 
 /// Everything that can wake the driver.
@@ -97,7 +109,7 @@ pub(super) async fn drive(
         destinations,
         reports,
         supervisor: None,
-        unstored: None,
+        unstored: Unstored::default(),
     };
     let mut wakers = Wakers {
         commands,
@@ -273,9 +285,13 @@ impl Driver {
     /// Does what the machine asks for, until it asks for nothing more.
     async fn drain(&mut self) -> ControlFlow<()> {
         while let Some(output) = self.machine.poll_output() {
+            // Everybody may read what was decided before it is done.
+            if !matches!(output, Output::StateChanged(_) | Output::Event(_)) {
+                self.store().await;
+            }
             match output {
-                Output::StateChanged(state) => self.store(progress(&state)).await,
-                Output::Event(event) => self.log(&event),
+                Output::StateChanged(state) => self.unstored.progress = Some(progress(&state)),
+                Output::Event(event) => self.note(&event),
                 Output::OpenDestination { id, attempt } => self.open(id, attempt).await,
                 Output::RetryDestination { id, attempt } => match self.destinations.get_mut(&id) {
                     Some(destination) => destination.retry(attempt),
@@ -287,31 +303,52 @@ impl Driver {
                 Output::ReleaseWorker | Output::Forget => return ControlFlow::Break(()),
             }
         }
+        self.store().await;
         ControlFlow::Continue(())
     }
 
-    async fn store(&mut self, progress: CompositionProgress) {
+    /// Stores the newest state and the events that led to it, at once or not at all.
+    async fn store(&mut self) {
+        let Unstored {
+            progress: Some(progress),
+            events,
+        } = &self.unstored
+        else {
+            return;
+        };
         let store = &self.services.store;
-        let stored = store.update_composition(&self.spec.id, &progress).await;
-        self.unstored = stored.err().map(|error| {
-            tracing::error!(composition = %self.spec.id, error = %error_chain(&error), "state not stored");
-            progress
-        });
+        match store
+            .update_composition(&self.spec.id, progress, events)
+            .await
+        {
+            Ok(_) => self.unstored = Unstored::default(),
+            Err(error) => {
+                tracing::error!(composition = %self.spec.id, error = %error_chain(&error), "state not stored");
+            }
+        }
     }
 
     /// The last state is worth waiting for: without it the composition would be shown, and hold its channel, until the
     /// server restarts.
     async fn store_last(mut self) {
         for _ in 0..STORE_AGAIN_MAX {
-            let Some(progress) = self.unstored.take() else {
+            if self.unstored.progress.is_none() {
                 return;
-            };
+            }
             tokio::time::sleep(STORE_AGAIN_AFTER).await;
-            self.store(progress).await;
+            self.store().await;
         }
     }
 
-    fn log(&self, event: &Event) {
+    fn note(&mut self, event: &Event) {
+        if self.unstored.events.len() < UNSTORED_EVENTS_MAX {
+            let at = self.services.clock.wall();
+            self.unstored
+                .events
+                .push(composition_event(&self.spec, at, event));
+        } else {
+            tracing::error!(composition = %self.spec.id, "an event is lost: the store takes none");
+        }
         tracing::info!(
             composition = %self.spec.id,
             destination = event.destination().map(DestinationId::as_str),

@@ -45,6 +45,12 @@ pub(super) const WEBRTC: Key = key("webrtc", "PROSCENIUM_WEBRTC");
 pub(super) const WEBRTC_ADVERTISED: Key = key("webrtc_advertised", "PROSCENIUM_WEBRTC_ADVERTISED");
 pub(super) const PUBLIC_URL: Key = key("public_url", "PROSCENIUM_PUBLIC_URL");
 pub(super) const DATA_DIR: Key = key("data_dir", "PROSCENIUM_DATA_DIR");
+pub(super) const STORE_URL: Key = Key {
+    secret: true,
+    ..key("store.url", "PROSCENIUM_STORE_URL")
+};
+pub(super) const EVENTS_KEEP_DAYS: Key = key("events.keep_days", "PROSCENIUM_EVENTS_KEEP_DAYS");
+pub(super) const EVENTS_KEEP_MAX: Key = key("events.keep_max", "PROSCENIUM_EVENTS_KEEP_MAX");
 pub(super) const LOG: Key = key("log", "PROSCENIUM_LOG");
 pub(super) const DEVELOPMENT_KEY: Key = key("development_key", "PROSCENIUM_DEVELOPMENT_KEY");
 pub(super) const ADMIN_PASSWORD: Key = Key {
@@ -66,7 +72,7 @@ pub(super) const S3_SECRET_ACCESS_KEY: Key = Key {
 };
 pub(super) const LIMITS_PROFILE: Key = key("limits.profile", "PROSCENIUM_LIMITS_PROFILE");
 
-const KEYS: [&Key; 21] = [
+const KEYS: [&Key; 24] = [
     &HTTP,
     &RTMP,
     &S3,
@@ -74,6 +80,9 @@ const KEYS: [&Key; 21] = [
     &WEBRTC_ADVERTISED,
     &PUBLIC_URL,
     &DATA_DIR,
+    &STORE_URL,
+    &EVENTS_KEEP_DAYS,
+    &EVENTS_KEEP_MAX,
     &LOG,
     &DEVELOPMENT_KEY,
     &ADMIN_PASSWORD,
@@ -96,6 +105,7 @@ pub(super) const CONFIG_ENV: &str = "PROSCENIUM_CONFIG";
 const OTHER_VARIABLES: [&str; 2] = [CONFIG_ENV, "PROSCENIUM_TOKEN"];
 /// TOML keys that are no plain values.
 pub(super) const CREDENTIALS_TOML: &str = "credentials";
+pub(super) const WEBHOOKS_TOML: &str = "webhooks";
 pub(super) const QUOTAS_TOML: &str = "limits.quotas";
 
 /// A value and the name under which the user gave it.
@@ -111,6 +121,8 @@ pub(super) struct Layers {
     given: BTreeMap<&'static str, Vec<Given>>,
     /// The `[[credentials]]` tables of the file.
     pub(super) credentials: Option<Value>,
+    /// The `[[webhooks]]` tables of the file.
+    pub(super) webhooks: Option<Value>,
     /// The `[limits.quotas]` table of the file.
     pub(super) quotas: Option<Value>,
 }
@@ -152,6 +164,8 @@ impl Layers {
         for (name, value) in table {
             if name == CREDENTIALS_TOML {
                 self.credentials = Some(value);
+            } else if name == WEBHOOKS_TOML {
+                self.webhooks = Some(value);
             } else {
                 self.add_toml(name, value, problems);
             }

@@ -8,6 +8,7 @@ mod quotas;
 mod resolve;
 mod secret;
 mod value;
+mod webhooks;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -16,10 +17,13 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::access::Policy;
+use crate::event::DetailType;
 use crate::quotas::Quotas;
+use crate::store::Database;
 pub use problem::{ConfigProblems, Problem};
 pub use secret::Secret;
 pub use value::{AdvertisedAddress, BaseUrl};
+pub use webhooks::WebhookUrl;
 
 /// The region of every resource.
 pub const REGION: &str = "us-east-1";
@@ -59,8 +63,45 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// A MaxMind DB file with countries; without it no viewer is refused for theirs.
     pub geoip_database: Option<PathBuf>,
+    /// Where the store is; by default a file in the data folder.
+    pub store: Option<Database>,
+    /// How long events are kept.
+    pub events: Retention,
+    /// Who is told of events.
+    pub webhooks: Vec<Webhook>,
     /// Log filter.
     pub log: String,
+}
+
+/// How long events are kept: as long as they break neither rule.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Retention {
+    /// At most so many days.
+    pub days: u32,
+    /// At most so many of an account.
+    pub events: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            days: 7,
+            events: 1_000_000,
+        }
+    }
+}
+
+/// Somebody who is told of the events of an account.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Webhook {
+    /// Where events are POSTed to; may hold a token, so it is not logged.
+    pub url: WebhookUrl,
+    /// Signs them.
+    pub secret: Secret,
+    /// Whose events.
+    pub account: String,
+    /// Which; `None` for all.
+    pub detail_types: Option<Vec<DetailType>>,
 }
 
 /// Where recordings go.

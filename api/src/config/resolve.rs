@@ -9,8 +9,8 @@ use super::layers::{self, Layers};
 use super::problem::ConfigProblems;
 use super::value::{self, S3CredentialSource, S3Mode};
 use super::{
-    Config, ExternalS3, ExternalS3Credentials, LimitsProfile, REGION, S3Config, Sources,
-    credentials, quotas,
+    Config, ExternalS3, ExternalS3Credentials, LimitsProfile, REGION, Retention, S3Config, Sources,
+    credentials, quotas, webhooks,
 };
 
 const DEFAULT_DATA_DIR: &str = "./data";
@@ -19,6 +19,10 @@ const DEFAULT_HTTP_PORT: u16 = 8080;
 const DEFAULT_RTMP_PORT: u16 = 1935;
 const DEFAULT_S3_PORT: u16 = 9000;
 const DEFAULT_WEBRTC_PORT: u16 = 8189;
+/// More days are an archive, which is not kept here.
+const EVENTS_KEEP_DAYS_MAX: u32 = 3650;
+/// Some 10 GB of envelopes.
+const EVENTS_KEEP_EVENTS_MAX: u32 = 10_000_000;
 
 pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     let mut problems = ConfigProblems::default();
@@ -36,6 +40,9 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     let webrtc_advertised = layers.take(&layers::WEBRTC_ADVERTISED, p, value::advertised_address);
     let public_url = layers.take(&layers::PUBLIC_URL, p, value::base_url);
     let data_dir = layers.take(&layers::DATA_DIR, p, value::folder);
+    let store = layers.take(&layers::STORE_URL, p, value::store_url);
+    let events = resolve_retention(&layers, p);
+    let webhooks = webhooks::resolve(layers.webhooks.as_ref(), p);
     let log = layers.take(&layers::LOG, p, value::log_filter);
     let admin_password = layers.take(&layers::ADMIN_PASSWORD, p, value::admin_password);
     let trusted_proxies = layers.take(&layers::TRUSTED_PROXIES, p, value::networks);
@@ -61,8 +68,25 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
         trusted_proxies: trusted_proxies.unwrap_or_default(),
         geoip_database,
         quotas,
+        store,
+        events,
+        webhooks,
         log: log.unwrap_or_else(|| DEFAULT_LOG.to_owned()),
     })
+}
+
+fn resolve_retention(layers: &Layers, problems: &mut ConfigProblems) -> Retention {
+    let default = Retention::default();
+    let days = layers.take(&layers::EVENTS_KEEP_DAYS, problems, |given| {
+        value::number(given, 1..=EVENTS_KEEP_DAYS_MAX)
+    });
+    let events = layers.take(&layers::EVENTS_KEEP_MAX, problems, |given| {
+        value::number(given, 1..=EVENTS_KEEP_EVENTS_MAX)
+    });
+    Retention {
+        days: days.unwrap_or(default.days),
+        events: events.unwrap_or(default.events),
+    }
 }
 
 fn loopback(port: u16) -> SocketAddr {

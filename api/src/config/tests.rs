@@ -3,8 +3,10 @@
 use std::ffi::OsString;
 
 use super::{
-    Config, ConfigProblems, ExternalS3Credentials, Flags, S3Config, Secret, Sources, config_file,
+    ACCOUNT, Config, ConfigProblems, ExternalS3Credentials, Flags, Retention, S3Config, Secret,
+    Sources, config_file,
 };
+use crate::event::DetailType;
 
 fn env(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
     pairs
@@ -360,5 +362,58 @@ fn a_policy_that_cannot_be_meant_refuses_to_start() {
         let problem = problems.problems()[0].to_string();
         assert!(problem.contains("credentials[0].allow"), "{problem}");
         assert!(problem.contains("must be a list of tables"), "{problem}");
+    }
+}
+
+#[test]
+fn a_store_has_a_url_that_is_never_shown() {
+    let config = from_file("[store]\nurl = 'postgres://me:hunter2@db/stages'").unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert_eq!(
+        config.store.unwrap().to_string(),
+        "postgres://db:5432/stages"
+    );
+    let problems = from_file("[store]\nurl = 'mysql://me:hunter2@db/stages'").unwrap_err();
+    assert!(problems.to_string().contains("store.url"));
+    assert!(!problems.to_string().contains("hunter2"));
+}
+
+#[test]
+fn webhooks_and_retention_are_read_and_every_mistake_is_listed() {
+    let config = from_file(
+        "[events]\nkeep_days = 3\n[[webhooks]]\nurl = 'https://h/p?token=hunter2'\nsecret = 'abcdefgh'\n\
+         detail_types = ['IVS Stage Update']",
+    )
+    .unwrap();
+    assert_eq!(
+        config.events,
+        Retention {
+            days: 3,
+            ..Retention::default()
+        }
+    );
+    assert_eq!(config.webhooks[0].account, ACCOUNT);
+    assert_eq!(
+        config.webhooks[0].detail_types,
+        Some(vec![DetailType::StageUpdate])
+    );
+    let shown = format!("{config:?}");
+    assert!(
+        !shown.contains("hunter2") && !shown.contains("abcdefgh"),
+        "{shown}"
+    );
+    let problems = from_file(
+        "[events]\nkeep_max = 0\n[[webhooks]]\nurl = 'ftp://h'\nsecret = 'short'\ndetail_types = ['Stage']\nx = 1",
+    )
+    .unwrap_err()
+    .to_string();
+    for name in [
+        "events.keep_max",
+        "webhooks[0].url",
+        "webhooks[0].secret",
+        "webhooks[0].detail_types",
+        "webhooks[0].x",
+    ] {
+        assert!(problems.contains(name), "{name}: {problems}");
     }
 }

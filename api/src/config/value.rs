@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use http::Uri;
@@ -11,6 +12,7 @@ use toml::Value;
 use super::LimitsProfile;
 use super::secret::Secret;
 use crate::access::{Pattern, Policy, Statement};
+use crate::store::Database;
 
 /// Most entries in a list of networks.
 const NETWORKS_MAX: usize = 1000;
@@ -110,7 +112,7 @@ pub(super) enum S3CredentialSource {
     AwsChain,
 }
 
-fn text(value: &Value) -> Result<&str, String> {
+pub(super) fn text(value: &Value) -> Result<&str, String> {
     value
         .as_str()
         .ok_or_else(|| format!("must be text, not {}", value.type_str()))
@@ -174,6 +176,25 @@ pub(super) fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
         })
     };
     entries.into_iter().map(network).collect()
+}
+
+pub(super) fn store_url(value: &Value) -> Result<Database, String> {
+    Database::parse(text(value)?)
+}
+
+/// A whole number; as text in the environment.
+pub(super) fn number(value: &Value, allowed: RangeInclusive<u32>) -> Result<u32, String> {
+    let number = match value {
+        Value::Integer(number) => u32::try_from(*number).ok(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    };
+    number
+        .filter(|number| allowed.contains(number))
+        .ok_or_else(|| {
+            let (first, last) = allowed.into_inner();
+            format!("must be a whole number from {first} to {last}")
+        })
 }
 
 pub(super) fn switch(value: &Value) -> Result<bool, String> {

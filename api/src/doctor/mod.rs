@@ -1,10 +1,12 @@
 //! `proscenium doctor`: looks at everything that a start needs, and says what to do.
 
 mod checks;
+mod store;
 
 use std::fmt;
 
 use crate::config::Config;
+use crate::platform::database;
 
 /// One thing that was looked at.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -72,6 +74,7 @@ pub async fn examine(config: &Config, bucket: Option<&str>) -> Vec<Finding> {
     let mut findings = vec![checks::plugins(&compositor::plugins::missing())];
     findings.push(checks::data_folder(&config.data_dir));
     findings.push(checks::disk(&config.data_dir));
+    findings.push(store::examine(&database(config)).await);
     findings.extend(checks::ports(config).await);
     findings.push(checks::s3(config, bucket).await);
     findings

@@ -1,6 +1,9 @@
 //! What happened, in the form in which EventBridge delivers it.
 
+mod composition;
+pub mod feed;
 pub mod recording;
+mod retention;
 pub(crate) mod stage_update;
 pub mod stream;
 
@@ -11,6 +14,9 @@ use crate::arn::Arn;
 use crate::config::REGION;
 use crate::ids;
 use crate::wall_clock::iso8601_seconds;
+
+pub use crate::event::composition::{composition_event, killed_composition_events};
+pub use crate::event::retention::{keep_retention, removed_before};
 
 /// What an event is about, in the words of EventBridge.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -7,12 +7,14 @@ use sqlx::{AnyConnection, Row};
 
 use crate::arn::Arn;
 use crate::backend::CompositionSpec;
+use crate::event::NewEvent;
 use crate::pagination::{Page, PageRequest};
 use crate::quotas::Quotas;
 use crate::store::composition::{
     CompositionFilter, CompositionProgress, NewComposition, StartOutcome, StoredComposition,
 };
 use crate::store::database::WriteTransaction;
+use crate::store::events::append;
 use crate::store::resources::{SEQUENCE, exists, from_json, to_json};
 use crate::store::{Store, StoreError};
 
@@ -123,11 +125,13 @@ impl Store {
         Ok(Page::cut(items?, page.limit, |composition| composition.seq))
     }
 
-    /// Writes down how far a composition is. Answers false when it is not kept any more.
+    /// Writes down how far a composition is, and the events that say so. Answers false, and keeps no event, when it is
+    /// not kept any more.
     pub async fn update_composition(
         &self,
         id: &CompositionId,
         progress: &CompositionProgress,
+        events: &[NewEvent],
     ) -> Result<bool, StoreError> {
         let mut tx = self.write().await?;
         let done = sqlx::query(
@@ -139,8 +143,14 @@ impl Store {
         .bind(id.as_str())
         .execute(&mut *tx)
         .await?;
+        if done.rows_affected() == 0 {
+            return Ok(false);
+        }
+        for event in events {
+            append(&mut tx, event).await?;
+        }
         tx.commit().await?;
-        Ok(done.rows_affected() > 0)
+        Ok(true)
     }
 
     /// Removes a composition that never began.

@@ -90,6 +90,41 @@ impl Database {
         Ok(url.parse::<AnyConnectOptions>()?)
     }
 
+    /// Looks whether it could be used, and changes nothing. Answers what was seen.
+    pub async fn examine(&self) -> Result<String, StoreError> {
+        match self {
+            Self::Sqlite(path) if !path.exists() => Ok("is made at the first start".to_owned()),
+            Self::Sqlite(path) => {
+                let options = SqliteConnectOptions::new().filename(path).read_only(true);
+                let mut connection = options.connect().await?;
+                let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
+                    .fetch_one(&mut connection)
+                    .await?;
+                connection.close().await?;
+                if found != "ok" {
+                    return Err(StoreError::Corrupt {
+                        what: found,
+                        source: None,
+                    });
+                }
+                Ok("is sound".to_owned())
+            }
+            Self::Postgres(url) => {
+                let mut connection = url.expose().parse::<PgConnectOptions>()?.connect().await?;
+                let (version, may_create): (String, Option<bool>) = sqlx::query_as(
+                    "SELECT current_setting('server_version'), has_schema_privilege(current_schema(), 'CREATE')",
+                )
+                .fetch_one(&mut connection)
+                .await?;
+                connection.close().await?;
+                if may_create != Some(true) {
+                    return Err(StoreError::NoTables);
+                }
+                Ok(format!("answers, PostgreSQL {version}"))
+            }
+        }
+    }
+
     /// Connects, and creates the file when there is none.
     pub(super) async fn connect(&self) -> Result<AnyPool, StoreError> {
         sqlx::any::install_default_drivers();

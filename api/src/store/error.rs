@@ -23,6 +23,9 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// The user of the database may not do what a start does.
+    #[error("the user may not create tables in the current schema")]
+    NoTables,
     /// Other writers did not end in time.
     #[error("the write lock of the store was not free in time")]
     Busy,
@@ -68,6 +71,7 @@ impl From<StoreError> for ApiError {
             StoreError::Sql(_)
             | StoreError::Migrate(_)
             | StoreError::File { .. }
+            | StoreError::NoTables
             | StoreError::Busy
             | StoreError::Corrupt { .. } => Self::internal(error),
         }

@@ -8,6 +8,7 @@ mod channels;
 mod composition;
 mod compositions;
 mod database;
+mod deliveries;
 mod error;
 pub(crate) mod events;
 mod history;
@@ -34,8 +35,9 @@ pub use crate::store::composition::{
 pub use crate::store::database::Database;
 pub(crate) use crate::store::database::WriteTransaction;
 use crate::store::database::Writers;
+pub use crate::store::deliveries::Delivery;
 pub use crate::store::error::StoreError;
-pub use crate::store::events::StoredEvent;
+pub use crate::store::events::{KeptEvents, StoredEvent};
 pub use crate::store::history::{
     About, ParticipantFilter, StoredParticipant, StoredParticipantEvent, StoredSession,
 };
@@ -97,6 +99,11 @@ impl Store {
     /// Finishes running statements and closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+
+    /// Resolves when the store is being closed.
+    pub async fn closing(&self) {
+        self.pool.close_event().await;
     }
 
     /// A transaction that holds the write lock from its start.
