@@ -10,11 +10,14 @@ mod composition_life;
 mod compositions;
 mod configurations;
 mod errors;
+mod events;
 mod failover_slates;
 mod fake_backend;
 mod pages;
 mod parts;
 mod playback_access;
+#[path = "../postgres/mod.rs"]
+mod postgres;
 mod recording_configurations;
 mod restart;
 mod signatures;

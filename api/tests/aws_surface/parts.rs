@@ -69,7 +69,7 @@ pub(crate) async fn finish(world: &World, arn: &str) {
     let kept = world
         .state
         .store
-        .update_composition(&CompositionId::new(id(arn)), &progress)
+        .update_composition(&CompositionId::new(id(arn)), &progress, &[])
         .await;
     assert!(kept.unwrap());
 }

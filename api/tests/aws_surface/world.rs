@@ -9,7 +9,7 @@ use api::config::Secret;
 use api::router::router;
 use api::sigv4::AccessKey;
 use api::state::{ApiState, Settings};
-use api::store::Store;
+use api::store::{Database, Store};
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
     PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign,
@@ -25,6 +25,7 @@ use tempfile::TempDir;
 use tower::ServiceExt;
 
 use crate::fake_backend::FakeBackend;
+use crate::postgres;
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const KEY: &str = "PROSCENIUMDEV";
@@ -42,6 +43,7 @@ pub(crate) const START_SECONDS: i64 = 1_795_176_000;
 pub(crate) struct World {
     pub(crate) state: ApiState,
     pub(crate) backend: Arc<FakeBackend>,
+    database: Database,
     folder: TempDir,
     now: Arc<AtomicI64>,
 }
@@ -104,16 +106,21 @@ impl World {
     pub(crate) async fn new() -> Self {
         let folder = TempDir::new().unwrap();
         let now = Arc::new(AtomicI64::new(START_SECONDS * 1_000_000));
-        Self::in_folder(folder, now).await
+        // scripts/test runs all of this on both databases.
+        let database = match std::env::var_os("TEST_ON_POSTGRESQL") {
+            Some(_) => postgres::database().await,
+            None => Database::Sqlite(folder.path().join("proscenium.db")),
+        };
+        Self::in_folder(folder, database, now).await
     }
 
     /// The same folder in a new process.
     pub(crate) async fn restarted(self) -> Self {
         self.state.store.close().await;
-        Self::in_folder(self.folder, self.now).await
+        Self::in_folder(self.folder, self.database, self.now).await
     }
 
-    async fn in_folder(folder: TempDir, now: Arc<AtomicI64>) -> Self {
+    async fn in_folder(folder: TempDir, database: Database, now: Arc<AtomicI64>) -> Self {
         let backend = Arc::new(FakeBackend::default());
         backend.script(|script| script.buckets.insert("recordings".to_owned()));
         let clock = Arc::clone(&now);
@@ -124,9 +131,7 @@ impl World {
                 public_url: format!("http://{HOST}"),
                 ingest_endpoint: "127.0.0.1:1936".to_owned(),
             }),
-            store: Store::open(&folder.path().join("proscenium.db"))
-                .await
-                .unwrap(),
+            store: Store::connect(&database).await.unwrap(),
             backend: backend.clone(),
             clock: recorder::WallClock::new(move || WallTime(clock.load(Ordering::Relaxed))),
             throttle: None,
@@ -134,6 +139,7 @@ impl World {
         Self {
             state,
             backend,
+            database,
             folder,
             now,
         }
