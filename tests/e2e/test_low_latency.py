@@ -1,29 +1,15 @@
 """What operations on low-latency channels do to S3 and to broadcasters."""
 
-import contextlib
 import threading
 
 import pytest
 
-from support.server import Process, Server, wait_for
+from support.broadcast import broadcast
+from support.server import Server, wait_for
 
 SETTLED_LIMIT_S = 20
 LIVE_LIMIT_S = 30
 REFUSED_LIMIT_S = 20
-
-
-@contextlib.contextmanager
-def broadcast(server, key):
-    """ffmpeg, sending a test picture."""
-    process = Process([
-        "ffmpeg", "-v", "error", "-re", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=15",
-        "-f", "lavfi", "-i", "sine=sample_rate=48000", "-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency",
-        "-g", "15", "-pix_fmt", "yuv420p", "-c:a", "aac", "-f", "flv", f"{server.rtmp}/{key}",
-    ])
-    try:
-        yield process
-    finally:
-        process.stop()
 
 
 def is_live(ivs, channel):
