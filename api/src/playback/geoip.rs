@@ -34,7 +34,7 @@ impl GeoIp {
         let found = self.0.lookup(address.to_canonical());
         let code: Option<String> = found
             .and_then(|found| found.decode_path(&path!["country", "iso_code"]))
-            .inspect_err(|error| tracing::warn!(%error, "the GeoIP database cannot be asked"))
+            .inspect_err(|error| tracing::debug!(%error, "the GeoIP database cannot be asked"))
             .ok()?;
         code.map(|code| Country::new(&code))
     }
