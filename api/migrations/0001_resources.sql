@@ -58,13 +58,14 @@ CREATE INDEX composition_use_by_composition ON composition_use (composition_arn)
 
 -- Which participants a stage has given a token to, until it expires. The token itself is not kept.
 CREATE TABLE participant_token (
-    participant TEXT PRIMARY KEY,
     stage_arn TEXT NOT NULL,
+    -- Unique on the stage only: self-signed tokens choose it.
+    participant TEXT NOT NULL,
     expires_at BIGINT NOT NULL,
-    revoked BIGINT NOT NULL DEFAULT 0
+    revoked BIGINT NOT NULL DEFAULT 0,
+    PRIMARY KEY (stage_arn, participant)
 );
 CREATE INDEX participant_token_by_expiry ON participant_token (expires_at);
-CREATE INDEX participant_token_by_stage ON participant_token (stage_arn);
 
 -- Keys that must outlive the process, in hexadecimal.
 CREATE TABLE secret (

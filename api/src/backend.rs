@@ -39,6 +39,13 @@ pub trait Backend: Send + Sync + 'static {
     /// The session that the stage has now.
     async fn active_session(&self, stage: &StageId) -> Option<SessionId>;
 
+    /// The session of the stage in which the participant publishes now.
+    async fn publishing_session(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+    ) -> Option<SessionId>;
+
     /// Whether recordings could be written to this bucket.
     async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError>;
 

@@ -32,6 +32,11 @@ pub fn stream_key_value(region: &str) -> String {
     )
 }
 
+/// The stream key value of an ingest configuration: `rt_<account>_<region>_<configuration>_<secret>`.
+pub fn ingest_key_value(account: &str, region: &str, configuration: &str) -> String {
+    format!("rt_{account}_{region}_{configuration}_{}", alphanumeric(32))
+}
+
 /// An SRT passphrase.
 pub fn srt_passphrase() -> String {
     alphanumeric(PASSPHRASE_CHARS)

@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::arn::Arn;
 use crate::error::ApiError;
 use crate::model::Operation;
-use crate::validate::{Members, parse_body};
+use crate::validate::parse_body;
 
 /// What an operation was asked.
 #[derive(Debug)]
@@ -41,10 +41,5 @@ impl Input {
     pub fn arn(&self, name: &str) -> Result<Arn, ApiError> {
         Arn::deserialize(&self.body[name])
             .map_err(|error| ApiError::validation(format!("`{name}`: {error}")))
-    }
-
-    /// The members one by one.
-    pub fn members(&self) -> Result<Members<'_>, ApiError> {
-        Members::of(&self.body)
     }
 }

@@ -35,6 +35,7 @@ pub mod public_key;
 pub mod publish;
 pub mod quotas;
 pub mod recording_setup;
+mod replication;
 pub mod reply;
 pub mod router;
 pub mod s3_access;

@@ -29,6 +29,7 @@ use crate::dto::recording_configuration::RecordingConfigurationRecord;
 use crate::dto::stream_session::StreamSnapshot;
 use crate::ids;
 use crate::ops::shown;
+use crate::replication;
 use crate::session_api::{PageBackend, PublishingParticipant};
 use crate::store::{Record, Resource, Revocation, Store, StoreError, to_json};
 
@@ -84,6 +85,15 @@ impl Backend for LiveBackend {
 
     async fn active_session(&self, stage: &StageId) -> Option<SessionId> {
         self.gateway.active_session(stage)
+    }
+
+    async fn publishing_session(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+    ) -> Option<SessionId> {
+        let session = self.gateway.active_session(stage)?;
+        replication::is_publishing(&self.gateway, stage, participant).then_some(session)
     }
 
     async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError> {

@@ -34,7 +34,7 @@ use crate::slate::SlateEncoder;
 use crate::stage_history::{self, StageHistory};
 use crate::state::{ApiState, Settings, events_url, whip_url};
 use crate::store::{Database, Store, StoreError};
-use crate::{recording_setup, router, stream_log, webhook, whip};
+use crate::{recording_setup, replication, router, stream_log, webhook, whip};
 
 /// The store.
 const STORE_FILE: &str = "proscenium.db";
@@ -191,6 +191,7 @@ impl Platform {
         );
         let left = store.channel_recordings().await?;
         let recordings = ChannelRecordings::start(recordings, left, taps);
+        tokio::spawn(replication::follow(gateway.clone(), store.clone(), clock));
         let backend = Arc::new(LiveBackend {
             gateway: gateway.clone(),
             channels: Arc::clone(&channels),

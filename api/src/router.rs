@@ -15,10 +15,11 @@ use crate::error::{ApiError, ErrorKind};
 use crate::input::Input;
 use crate::model::{self, Operation};
 use crate::ops::{
-    ad_configuration, channel, composition, delete_named, encoder_configuration,
-    failover_slate_configuration, in_stream, not_built, participant, playback_key_pair,
-    playback_restriction_policy, recording_configuration, remove_named, stage, stage_session,
-    storage_configuration, stream, stream_key, stream_session, tag, viewer_session,
+    ad_configuration, channel, composition, connection_token, delete_named, encoder_configuration,
+    failover_slate_configuration, in_stream, ingest_configuration, not_built, participant,
+    playback_key_pair, playback_restriction_policy, public_key, recording_configuration,
+    remove_named, replication, stage, stage_session, storage_configuration, stream, stream_key,
+    stream_session, tag, viewer_session,
 };
 use crate::reply::{Reply, respond};
 use crate::sigv4::{Principal, SignedParts, Verifier};
@@ -166,6 +167,7 @@ async fn operate(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         "CreateStage" => stage::create(cx, input).await,
         "GetStage" => stage::get(cx, input).await,
         "ListStages" => stage::list(cx, input).await,
+        "UpdateStage" => stage::update(cx, input).await,
         "DeleteStage" => stage::delete(cx, input).await,
         "GetStageSession" => stage_session::get(cx, input).await,
         "ListStageSessions" => stage_session::list(cx, input).await,
@@ -174,14 +176,23 @@ async fn operate(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         "ListParticipantEvents" => stage_session::list_participant_events(cx, input).await,
         "CreateParticipantToken" => participant::create_token(cx, input).await,
         "DisconnectParticipant" => participant::disconnect(cx, input).await,
+        "RevokeConnectionToken" => connection_token::revoke(cx, input).await,
+        "ImportPublicKey" => public_key::import(cx, input).await,
+        "GetPublicKey" => public_key::get(cx, input).await,
+        "ListPublicKeys" => public_key::list(cx, input).await,
+        "CreateIngestConfiguration" => ingest_configuration::create(cx, input).await,
+        "GetIngestConfiguration" => ingest_configuration::get(cx, input).await,
+        "ListIngestConfigurations" => ingest_configuration::list(cx, input).await,
+        "UpdateIngestConfiguration" => ingest_configuration::update(cx, input).await,
+        "StartParticipantReplication" => replication::start(cx, input).await,
+        "StopParticipantReplication" => replication::stop(cx, input).await,
+        "ListParticipantReplicas" => replication::list(cx, input).await,
         "CreateEncoderConfiguration" => encoder_configuration::create(cx, input).await,
         "GetEncoderConfiguration" => encoder_configuration::get(cx, input).await,
         "ListEncoderConfigurations" => encoder_configuration::list(cx, input).await,
-        "DeleteEncoderConfiguration" => encoder_configuration::delete(cx, input).await,
         "CreateStorageConfiguration" => storage_configuration::create(cx, input).await,
         "GetStorageConfiguration" => storage_configuration::get(cx, input).await,
         "ListStorageConfigurations" => storage_configuration::list(cx, input).await,
-        "DeleteStorageConfiguration" => storage_configuration::delete(cx, input).await,
         "StartComposition" => composition::start(cx, input).await,
         "GetComposition" => composition::get(cx, input).await,
         "ListCompositions" => composition::list(cx, input).await,
@@ -206,7 +217,6 @@ async fn operate(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         "ImportPlaybackKeyPair" => playback_key_pair::import(cx, input).await,
         "GetPlaybackKeyPair" => playback_key_pair::get(cx, input).await,
         "ListPlaybackKeyPairs" => playback_key_pair::list(cx, input).await,
-        "DeletePlaybackKeyPair" => delete_named(cx, input).await,
         "CreatePlaybackRestrictionPolicy" => playback_restriction_policy::create(cx, input).await,
         "GetPlaybackRestrictionPolicy" => playback_restriction_policy::get(cx, input).await,
         "ListPlaybackRestrictionPolicies" => playback_restriction_policy::list(cx, input).await,
@@ -222,6 +232,12 @@ async fn operate(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         "GetFailoverSlateConfiguration" => failover_slate_configuration::get(cx, input).await,
         "ListFailoverSlateConfigurations" => failover_slate_configuration::list(cx, input).await,
         "UpdateFailoverSlateConfiguration" => failover_slate_configuration::update(cx, input).await,
+        // Nobody can publish through an ingest configuration yet, so `force` changes nothing.
+        "DeleteEncoderConfiguration"
+        | "DeleteStorageConfiguration"
+        | "DeleteIngestConfiguration"
+        | "DeletePublicKey"
+        | "DeletePlaybackKeyPair" => delete_named(cx, input).await,
         "DeleteStreamKey"
         | "DeletePlaybackRestrictionPolicy"
         | "DeleteRecordingConfiguration"

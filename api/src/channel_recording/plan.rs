@@ -12,7 +12,6 @@ use crate::dto::recording_configuration::{
     RenditionSelection,
 };
 use crate::dto::stage::{ThumbnailRecordingMode, ThumbnailStorage};
-use crate::validate::Choice;
 
 /// The documented default.
 const THUMBNAIL_INTERVAL_SECONDS: u32 = 60;

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::arn::Arn;
 use crate::dto::layout::LayoutConfiguration;
-use crate::dto::stage::{HlsConfiguration, ThumbnailStorage};
+use crate::dto::stage::ThumbnailStorage;
 use crate::dto::{Tags, choice};
 
 choice! {
@@ -75,10 +76,10 @@ pub enum DestinationTarget {
 #[serde(rename_all = "camelCase")]
 pub struct ChannelDestinationConfiguration {
     /// Which channel.
-    pub channel_arn: String,
+    pub channel_arn: Arn,
     /// Absent: the defaults of encoder configurations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub encoder_configuration_arn: Option<String>,
+    pub encoder_configuration_arn: Option<Arn>,
 }
 
 /// A recording.
@@ -86,10 +87,11 @@ pub struct ChannelDestinationConfiguration {
 #[serde(rename_all = "camelCase")]
 pub struct S3DestinationConfiguration {
     /// Exactly one.
-    pub encoder_configuration_arns: Vec<String>,
+    pub encoder_configuration_arns: [Arn; 1],
     /// Where.
-    pub storage_configuration_arn: String,
+    pub storage_configuration_arn: Arn,
     /// How.
+    #[serde(default)]
     pub recording_configuration: RecordingConfiguration,
     /// Absent: no thumbnails.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -106,7 +108,7 @@ choice! {
 
 /// Format and segments of a recording.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct RecordingConfiguration {
     /// HLS.
     pub format: RecordingFormat,
@@ -114,14 +116,48 @@ pub struct RecordingConfiguration {
     pub hls_configuration: HlsConfiguration,
 }
 
+impl Default for RecordingConfiguration {
+    fn default() -> Self {
+        Self {
+            format: RecordingFormat::Hls,
+            hls_configuration: HlsConfiguration::default(),
+        }
+    }
+}
+
+/// Segment length of a recording.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HlsConfiguration {
+    /// Seconds.
+    pub target_segment_duration_seconds: u32,
+}
+
+impl Default for HlsConfiguration {
+    fn default() -> Self {
+        Self {
+            target_segment_duration_seconds: 2,
+        }
+    }
+}
+
 /// Thumbnails of a recording.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct ThumbnailConfiguration {
     /// Which are kept.
     pub storage: Vec<ThumbnailStorage>,
     /// Seconds between two.
     pub target_interval_seconds: u32,
+}
+
+impl Default for ThumbnailConfiguration {
+    fn default() -> Self {
+        Self {
+            storage: vec![ThumbnailStorage::Sequential],
+            target_interval_seconds: 60,
+        }
+    }
 }
 
 /// Where a recording goes inside its bucket.
@@ -183,22 +219,4 @@ pub struct Composition {
     /// ISO 8601.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end_time: Option<String>,
-}
-
-/// StartComposition and GetComposition.
-#[derive(Debug, Serialize)]
-pub struct CompositionResponse {
-    /// The resource.
-    pub composition: Composition,
-}
-
-/// ListCompositions.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListCompositionsResponse {
-    /// Summaries.
-    pub compositions: Vec<Composition>,
-    /// When more remain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
 }

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dto::Tags;
-
 /// What is encoded.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Video {
     /// Pixels.
     pub width: u16,
@@ -35,37 +34,4 @@ pub struct EncoderConfigurationRecord {
     pub name: String,
     /// With defaults filled in.
     pub video: Video,
-}
-
-/// The resource; a summary leaves `video` out.
-#[derive(Debug, Serialize)]
-pub struct EncoderConfiguration {
-    /// Its name in the API.
-    pub arn: String,
-    /// May be empty.
-    pub name: String,
-    /// Absent in summaries.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub video: Option<Video>,
-    /// Its tags.
-    pub tags: Tags,
-}
-
-/// Create and Get.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EncoderConfigurationResponse {
-    /// The resource.
-    pub encoder_configuration: EncoderConfiguration,
-}
-
-/// List.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ListEncoderConfigurationsResponse {
-    /// Summaries.
-    pub encoder_configurations: Vec<EncoderConfiguration>,
-    /// When more remain.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next_token: Option<String>,
 }

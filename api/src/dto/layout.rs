@@ -68,7 +68,7 @@ pub enum LayoutConfiguration {
 
 /// The grid layout.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct GridConfiguration {
     /// Token attribute; empty for none.
     pub featured_participant_attribute: String,
@@ -84,9 +84,22 @@ pub struct GridConfiguration {
     pub video_fill_mode: VideoFillMode,
 }
 
+impl Default for GridConfiguration {
+    fn default() -> Self {
+        Self {
+            featured_participant_attribute: String::new(),
+            grid_gap: 2,
+            omit_stopped_video: false,
+            participant_order_attribute: String::new(),
+            video_aspect_ratio: VideoAspectRatio::Video,
+            video_fill_mode: VideoFillMode::Unset,
+        }
+    }
+}
+
 /// The picture-in-picture layout.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct PipConfiguration {
     /// Token attribute; empty for none.
     pub featured_participant_attribute: String,
@@ -105,11 +118,29 @@ pub struct PipConfiguration {
     /// Which corner.
     pub pip_position: PipPosition,
     /// Pixels; absent when unset.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pip_width: Option<u32>,
     /// Pixels; absent when unset.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pip_height: Option<u32>,
     /// In all slots.
     pub video_fill_mode: VideoFillMode,
+}
+
+impl Default for PipConfiguration {
+    fn default() -> Self {
+        Self {
+            featured_participant_attribute: String::new(),
+            grid_gap: 0,
+            omit_stopped_video: false,
+            participant_order_attribute: String::new(),
+            pip_behavior: PipBehavior::Static,
+            pip_offset: 0,
+            pip_participant_attribute: String::new(),
+            pip_position: PipPosition::BottomRight,
+            pip_width: None,
+            pip_height: None,
+            video_fill_mode: VideoFillMode::Cover,
+        }
+    }
 }

@@ -6,6 +6,7 @@ pub mod channel;
 pub mod composition;
 pub mod encoder_configuration;
 pub mod failover_slate_configuration;
+pub mod ingest_configuration;
 pub mod layout;
 pub mod playback_key_pair;
 pub mod playback_restriction_policy;
@@ -60,10 +61,9 @@ macro_rules! choice {
             $($(#[$variant_doc])* #[serde(rename = $text)] $variant,)+
         }
 
-        impl $crate::validate::Choice for $name {
-            const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            fn as_str(self) -> &'static str {
+        impl $name {
+            /// The value as the API spells it.
+            pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $text,)+
                 }

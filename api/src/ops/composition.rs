@@ -1,17 +1,17 @@
 //! Compositions: start, read, list, stop. What happens in between is the driver's.
 
 use compositor_core::id::CompositionId;
+use serde::Deserialize;
 
-use crate::arn::{Arn, ArnKind};
+use crate::arn::Arn;
 use crate::backend::{DestinationSpec, DestinationTarget};
 use crate::convert::composition::StartComposition;
-use crate::convert::required_arn;
 use crate::dto::composition::{
-    Composition, CompositionResponse, Destination, DestinationConfiguration, DestinationDetail,
-    ListCompositionsResponse, S3Detail,
+    Composition, Destination, DestinationConfiguration, DestinationDetail, S3Detail,
 };
 use crate::error::ApiError;
 use crate::input::Input;
+use crate::ops::PAGE_MAX;
 use crate::ops::resolve::{self, Resolved};
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
@@ -20,13 +20,18 @@ use crate::store::{
     CompositionFilter, DestinationProgress, NewComposition, Requested, StartOutcome,
     StoredComposition,
 };
-use crate::validate::Members;
 use crate::wall_clock::iso8601;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListRequest {
+    filter_by_stage_arn: Option<Arn>,
+    filter_by_encoder_configuration_arn: Option<Arn>,
+}
 
 /// StartComposition.
 pub async fn start(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    let request = StartComposition::read(members)?;
+    let request = StartComposition::read(input)?;
     let digest = request.digest();
     if let Some(token) = &request.idempotency_token {
         // Before anything else: the channel may be live by now because of this very composition.
@@ -45,11 +50,7 @@ pub async fn start(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     } = resolve::resolve(cx, &request).await?;
     let requested = Requested {
         layout: request.layout,
-        destinations: request
-            .destinations
-            .into_iter()
-            .map(|d| d.configuration)
-            .collect(),
+        destinations: request.destinations,
     };
     let new = NewComposition {
         spec: &spec,
@@ -69,21 +70,18 @@ pub async fn start(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
 
 /// GetComposition.
 pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    respond(find(cx, members).await?)
+    respond(find(cx, input).await?)
 }
 
 /// ListCompositions.
 pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    let stage = members.arn("filterByStageArn", ArnKind::Stage)?;
-    let encoder = members.arn(
-        "filterByEncoderConfigurationArn",
-        ArnKind::EncoderConfiguration,
-    )?;
+    let ListRequest {
+        filter_by_stage_arn: stage,
+        filter_by_encoder_configuration_arn: encoder,
+    } = input.read()?;
     let limits = PageLimits {
-        default: 100,
-        max: 100,
+        default: PAGE_MAX,
+        max: PAGE_MAX,
     };
     let scope = [
         "ListCompositions".to_owned(),
@@ -101,24 +99,21 @@ pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         .list_compositions(cx.now, cx.account(), filter, paging.request)
         .await?;
     let next_token = paging.next_token(&page);
-    Reply::ok(&ListCompositionsResponse {
-        compositions: page.map(render_summary).items,
-        next_token,
-    })
+    let summaries = page.map(render_summary).items;
+    Reply::page("compositions", &summaries, next_token)
 }
 
 /// StopComposition; stopping what is over changes nothing.
 pub async fn stop(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    let found = find(cx, members).await?;
+    let found = find(cx, input).await?;
     if found.progress.state.is_unfinished() {
         cx.backend().stop_composition(&found.spec.id).await?;
     }
     Ok(Reply::empty())
 }
 
-async fn find(cx: Context<'_>, members: &Members<'_>) -> Result<StoredComposition, ApiError> {
-    let arn = required_arn(members, "arn", ArnKind::Composition)?;
+async fn find(cx: Context<'_>, input: &Input) -> Result<StoredComposition, ApiError> {
+    let arn = input.arn("arn")?;
     let found = cx.store().composition(cx.now, cx.account(), &arn).await?;
     found.ok_or_else(|| ApiError::not_found("the composition", &arn))
 }
@@ -145,9 +140,7 @@ async fn conclude(cx: Context<'_>, outcome: StartOutcome) -> Result<Reply, ApiEr
 }
 
 fn respond(stored: StoredComposition) -> Result<Reply, ApiError> {
-    Reply::ok(&CompositionResponse {
-        composition: render(stored),
-    })
+    Reply::one("composition", &render(stored))
 }
 
 fn render_summary(stored: StoredComposition) -> Composition {

@@ -1,78 +1,71 @@
 //! Encoder configurations.
 
-use crate::arn::ArnKind;
-use crate::convert;
-use crate::dto::Tags;
-use crate::dto::encoder_configuration::{
-    EncoderConfiguration, EncoderConfigurationRecord, EncoderConfigurationResponse,
-    ListEncoderConfigurationsResponse,
-};
+use serde::Deserialize;
+
+use crate::dto::encoder_configuration::{EncoderConfigurationRecord, Video};
+use crate::dto::{Summary, Tags};
 use crate::error::ApiError;
 use crate::input::Input;
-use crate::ops::{delete_named, find_named};
-use crate::paging::{PageLimits, Paging};
+use crate::ops::{PAGE_MAX, find_named, keep, list_page, shown};
 use crate::reply::Reply;
 use crate::state::Context;
-use crate::store::{NewResource, Resource};
+use crate::store::Resource;
+
+const MEMBER: &str = "encoderConfiguration";
+
+/// Width x height of 1080p.
+const PIXELS_MAX: u32 = 2_073_600;
+
+#[derive(Deserialize)]
+struct CreateRequest {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    video: Video,
+    #[serde(default)]
+    tags: Tags,
+}
 
 /// CreateEncoderConfiguration.
 pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    let record = convert::encoder_configuration::create(members)?;
-    let tags = members.tags(ArnKind::EncoderConfiguration)?;
-    let arn = cx.new_arn(ArnKind::EncoderConfiguration);
-    let new = NewResource {
-        arn: &arn,
-        record: &record,
-        tags: &tags,
-    };
-    cx.store().insert(cx.account(), new).await?;
-    respond(arn.to_string(), record, tags)
+    let CreateRequest { name, video, tags } = input.read()?;
+    check_size(&video)?;
+    let record = EncoderConfigurationRecord { name, video };
+    Reply::one(MEMBER, &keep(cx, record, tags).await?)
 }
 
 /// GetEncoderConfiguration.
 pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let found: Resource<EncoderConfigurationRecord> = find_named(cx, input, "arn").await?;
-    respond(found.arn.to_string(), found.record, found.tags)
+    let found = find_named::<EncoderConfigurationRecord>(cx, input, "arn").await?;
+    Reply::one(MEMBER, &shown(found))
 }
 
 /// ListEncoderConfigurations.
 pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let limits = PageLimits {
-        default: 100,
-        max: 100,
-    };
-    let paging = Paging::read(cx, input, &["ListEncoderConfigurations"], limits)?;
-    let page = cx
-        .store()
-        .list::<EncoderConfigurationRecord>(cx.account(), paging.request, None)
-        .await?;
-    let next_token = paging.next_token(&page);
-    let encoder_configurations = page.map(|found| EncoderConfiguration {
-        arn: found.arn.to_string(),
+    let (found, next_token) = list_page(cx, input, PAGE_MAX).await?;
+    let summary = |found: Resource<EncoderConfigurationRecord>| Summary {
+        arn: found.arn,
         name: found.record.name,
-        video: None,
         tags: found.tags,
-    });
-    Reply::ok(&ListEncoderConfigurationsResponse {
-        encoder_configurations: encoder_configurations.items,
-        next_token,
-    })
+    };
+    let found: Vec<Summary> = found.into_iter().map(summary).collect();
+    Reply::page("encoderConfigurations", &found, next_token)
 }
 
-/// DeleteEncoderConfiguration.
-pub async fn delete(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    delete_named(cx, input).await
-}
-
-fn respond(arn: String, record: EncoderConfigurationRecord, tags: Tags) -> Result<Reply, ApiError> {
-    let EncoderConfigurationRecord { name, video } = record;
-    Reply::ok(&EncoderConfigurationResponse {
-        encoder_configuration: EncoderConfiguration {
-            arn,
-            name,
-            video: Some(video),
-            tags,
-        },
-    })
+fn check_size(video: &Video) -> Result<(), ApiError> {
+    let Video { width, height, .. } = *video;
+    for (name, pixels) in [("width", width), ("height", height)] {
+        if !pixels.is_multiple_of(2) {
+            return Err(ApiError::validation(format!(
+                "`video.{name}`: {pixels} given, must be even"
+            )));
+        }
+    }
+    let pixels = u32::from(width) * u32::from(height);
+    if pixels > PIXELS_MAX {
+        return Err(ApiError::validation(format!(
+            "`video.width` x `video.height`: {width} x {height} = {pixels} pixels given, must be at most {PIXELS_MAX}"
+        )));
+    }
+    Ok(())
 }

@@ -3,14 +3,18 @@
 pub mod ad_configuration;
 pub mod channel;
 pub mod composition;
+pub mod connection_token;
 pub mod encoder_configuration;
 pub mod failover_slate_configuration;
 pub mod in_stream;
+pub mod ingest_configuration;
 pub mod not_built;
 pub mod participant;
 pub mod playback_key_pair;
 pub mod playback_restriction_policy;
+pub mod public_key;
 pub mod recording_configuration;
+pub mod replication;
 mod resolve;
 pub mod stage;
 pub mod stage_session;
@@ -30,7 +34,7 @@ use crate::input::Input;
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
-use crate::store::{Deletion, NewResource, Record, Resource};
+use crate::store::{Deletion, NewResource, Record, Resource, StoreError};
 
 /// Largest page of almost every list (IVS).
 pub(crate) const PAGE_MAX: u32 = 100;
@@ -118,6 +122,16 @@ pub(crate) async fn update_named<T: Record>(
     changed.ok_or_else(|| ApiError::not_found("the resource", &arn))
 }
 
+/// For operations whose model has no ResourceNotFoundException: the member `path` names what is not there.
+pub(crate) fn invalid_reference(path: &str, error: StoreError) -> ApiError {
+    match error {
+        StoreError::MissingReference { arn } => ApiError::validation(format!(
+            "`{path}`: '{arn}' given, must be a resource that exists"
+        )),
+        other => other.into(),
+    }
+}
+
 /// A resource whose answers show all that is kept.
 pub(crate) fn shown<T>(found: Resource<T>) -> Shown<T> {
     Shown {
@@ -135,8 +149,8 @@ pub(crate) async fn delete(cx: Context<'_>, arn: &Arn) -> Result<(), ApiError> {
         Deletion::InUse { composition } => Err(ApiError::conflict(format!(
             "{arn} is used by {composition}, which has not ended"
         ))),
-        Deletion::Attached { channel } => Err(ApiError::conflict(format!(
-            "{arn} is used by {channel}; update that channel first"
+        Deletion::Attached { by } => Err(ApiError::conflict(format!(
+            "{arn} is used by {by}; update that first"
         ))),
     }
 }

@@ -5,18 +5,17 @@ use compositor_core::time::WallTime;
 
 use crate::arn::Arn;
 use crate::backend::TokenRequest;
-use crate::convert::stage::{TokenParameters, token_parameters};
 use crate::dto::stage::{
-    Capability, CreateParticipantTokenResponse, ParticipantToken, StageRecord,
+    Capability, CreateParticipantTokenRequest, DisconnectParticipantRequest, ParticipantToken,
+    StageRecord, TokenParameters,
 };
 use crate::error::{ApiError, ErrorKind};
 use crate::ids;
 use crate::input::Input;
-use crate::ops::{find, find_named};
+use crate::ops::find;
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::Resource;
-use crate::validate::{TextRule, shown};
 use crate::wall_clock::iso8601;
 
 const MICROS_PER_MINUTE: i64 = 60 * 1_000_000;
@@ -25,32 +24,29 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 
 /// CreateParticipantToken.
 pub async fn create_token(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    let arn = input.arn("stageArn")?;
-    let parameters = token_parameters(members)?;
-    find::<StageRecord>(cx, &arn).await?;
-    let participant_token = mint(cx, &arn, parameters).await?;
-    Reply::ok(&CreateParticipantTokenResponse { participant_token })
+    let CreateParticipantTokenRequest {
+        stage_arn,
+        parameters,
+    } = input.read()?;
+    parameters.check("attributes")?;
+    find::<StageRecord>(cx, &stage_arn).await?;
+    let token = mint(cx, &stage_arn, parameters).await?;
+    Reply::one("participantToken", &token)
 }
 
 /// DisconnectParticipant. The token is refused afterwards, also after a restart.
 pub async fn disconnect(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    let participant = members.text("participantId", &TextRule::PARTICIPANT_ID)?;
-    let participant = members.required("participantId", participant)?;
-    let reason = members
-        .text("reason", &TextRule::REASON)?
-        .unwrap_or_default();
-    let stage: Resource<StageRecord> = find_named(cx, input, "stageArn").await?;
-    let id = ParticipantId::new(participant);
+    let DisconnectParticipantRequest {
+        stage_arn,
+        participant_id,
+        reason,
+    } = input.read()?;
+    let stage: Resource<StageRecord> = find(cx, &stage_arn).await?;
+    let id = ParticipantId::new(participant_id);
     if !cx.store().revoke_token(cx.now, &stage.arn, &id).await? {
         return Err(ApiError::new(
             ErrorKind::ResourceNotFound,
-            format!(
-                "participant '{}' of {} does not exist",
-                shown(id.as_str()),
-                stage.arn
-            ),
+            format!("participant '{id}' of {} does not exist", stage.arn),
         ));
     }
     let stage_id = StageId::new(stage.arn.id());

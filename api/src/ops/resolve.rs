@@ -6,7 +6,7 @@ use crate::arn::{Arn, ArnKind};
 use crate::backend::{
     CompositionSpec, DestinationSpec, DestinationTarget, ThumbnailSpec, VideoSpec,
 };
-use crate::convert::composition::{DestinationRequest, StartComposition};
+use crate::convert::composition::StartComposition;
 use crate::convert::{encoder_configuration, layout};
 use crate::dto::composition::{self as dto, S3DestinationConfiguration};
 use crate::dto::encoder_configuration::{EncoderConfigurationRecord, Video};
@@ -42,13 +42,14 @@ pub(super) async fn resolve(
     let mut uses = Vec::new();
     let mut destinations = Vec::with_capacity(request.destinations.len());
     for destination in &request.destinations {
-        uses.extend(destination.encoder_configuration.clone());
-        uses.push(destination.target.clone());
+        let encoder = destination.target.encoder_configuration();
+        uses.extend(encoder.cloned());
+        uses.push(destination.target.arn().clone());
         let destination_id = DestinationId::new(ids::resource_id());
         let prefix = format!("{stage}/{id}/{destination_id}/composite");
         destinations.push(DestinationSpec {
-            video: video(cx, destination.encoder_configuration.as_ref()).await?,
-            target: target(cx, destination, prefix).await?,
+            video: video(cx, encoder).await?,
+            target: target(cx, &destination.target, prefix).await?,
             id: destination_id,
         });
     }
@@ -88,14 +89,14 @@ async fn video(cx: Context<'_>, encoder: Option<&Arn>) -> Result<VideoSpec, ApiE
 
 async fn target(
     cx: Context<'_>,
-    destination: &DestinationRequest,
+    target: &dto::DestinationTarget,
     prefix: String,
 ) -> Result<DestinationTarget, ApiError> {
-    match &destination.configuration.target {
-        dto::DestinationTarget::Channel(_) => channel_target(cx, &destination.target).await,
+    match target {
+        dto::DestinationTarget::Channel(channel) => channel_target(cx, &channel.channel_arn).await,
         dto::DestinationTarget::S3(s3) => {
             let storage: Resource<StorageConfigurationRecord> =
-                find(cx, &destination.target).await?;
+                find(cx, &s3.storage_configuration_arn).await?;
             Ok(s3_target(s3, storage.record.s3.bucket_name, prefix))
         }
     }

@@ -3,40 +3,47 @@
 use compositor_core::id::StageId;
 
 use crate::arn::{Arn, ArnKind};
-use crate::convert;
 use crate::dto::stage::{
-    CreateStageResponse, GetStageResponse, ListStagesResponse, Stage, StageRecord, StageSummary,
+    CreateStageRequest, CreateStageResponse, Stage, StageRecord, StageSummary, UpdateStageRequest,
 };
 use crate::error::ApiError;
 use crate::input::Input;
-use crate::ops::{find_named, participant};
-use crate::paging::{PageLimits, Paging};
+use crate::ops::{find_named, invalid_reference, list_page, participant};
 use crate::reply::Reply;
 use crate::state::Context;
 use crate::store::{NewResource, Resource};
 
+const MEMBER: &str = "stage";
+
+/// The member that names where participants are recorded to.
+const STORAGE: &str = "autoParticipantRecordingConfiguration.storageConfigurationArn";
+
 /// CreateStage.
 pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let members = &input.members()?;
-    let request = convert::stage::create_stage(members)?;
-    let arn = cx.new_arn(ArnKind::Stage);
-    let new = NewResource {
-        arn: &arn,
-        record: &request.record,
-        tags: &request.tags,
-    };
-    cx.store().insert(cx.account(), new).await?;
-    let mut participant_tokens = Vec::with_capacity(request.tokens.len());
-    for parameters in request.tokens {
-        participant_tokens.push(participant::mint(cx, &arn, parameters).await?);
+    let request: CreateStageRequest = input.read()?;
+    let tokens = request.participant_token_configurations;
+    for (i, parameters) in tokens.iter().enumerate() {
+        parameters.check(&format!("participantTokenConfigurations[{i}].attributes"))?;
     }
     let stage = Resource {
         seq: 0,
-        arn,
+        arn: cx.new_arn(ArnKind::Stage),
         parent: None,
-        record: request.record,
+        record: StageRecord {
+            name: request.name,
+            recording: request.auto_participant_recording_configuration.settled(),
+        },
         tags: request.tags,
     };
+    let kept = cx
+        .store()
+        .insert_linked(cx.account(), NewResource::of(&stage));
+    kept.await
+        .map_err(|error| invalid_reference(STORAGE, error))?;
+    let mut participant_tokens = Vec::with_capacity(tokens.len());
+    for parameters in tokens {
+        participant_tokens.push(participant::mint(cx, &stage.arn, parameters).await?);
+    }
     Reply::ok(&CreateStageResponse {
         stage: render(cx, stage, None),
         participant_tokens,
@@ -45,35 +52,43 @@ pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
 
 /// GetStage.
 pub async fn get(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let found: Resource<StageRecord> = find_named(cx, input, "arn").await?;
-    let session = active_session(cx, &found.arn).await?;
-    Reply::ok(&GetStageResponse {
-        stage: render(cx, found, session),
-    })
+    respond(cx, find_named(cx, input, "arn").await?).await
+}
+
+/// UpdateStage. What the request leaves out stays.
+pub async fn update(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
+    let UpdateStageRequest {
+        arn,
+        name,
+        auto_participant_recording_configuration: recording,
+    } = input.read()?;
+    let change = |record: &mut StageRecord| -> Result<(), ApiError> {
+        if let Some(name) = name {
+            record.name = name;
+        }
+        if let Some(recording) = recording {
+            record.recording = recording.settled();
+        }
+        Ok(())
+    };
+    let changed = cx.store().update_linked(cx.account(), &arn, change).await?;
+    let changed = changed.ok_or_else(|| ApiError::not_found("the resource", &arn))?;
+    respond(cx, changed).await
 }
 
 /// ListStages.
 pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
-    let limits = PageLimits {
-        default: 50,
-        max: 100,
-    };
-    let paging = Paging::read(cx, input, &["ListStages"], limits)?;
-    let page = cx
-        .store()
-        .list::<StageRecord>(cx.account(), paging.request, None)
-        .await?;
-    let next_token = paging.next_token(&page);
-    let mut stages = Vec::with_capacity(page.items.len());
-    for found in page.items {
+    let (found, next_token) = list_page::<StageRecord>(cx, input, 50).await?;
+    let mut stages = Vec::with_capacity(found.len());
+    for found in found {
         stages.push(StageSummary {
             active_session_id: active_session(cx, &found.arn).await?,
-            arn: found.arn.to_string(),
+            arn: found.arn,
             name: found.record.name,
             tags: found.tags,
         });
     }
-    Reply::ok(&ListStagesResponse { stages, next_token })
+    Reply::page("stages", &stages, next_token)
 }
 
 /// DeleteStage. Its participants are disconnected, its compositions fail.
@@ -89,10 +104,15 @@ async fn active_session(cx: Context<'_>, stage: &Arn) -> Result<Option<String>, 
     Ok(cx.store().active_stage_session(stage).await?)
 }
 
+async fn respond(cx: Context<'_>, stage: Resource<StageRecord>) -> Result<Reply, ApiError> {
+    let session = active_session(cx, &stage.arn).await?;
+    Reply::one(MEMBER, &render(cx, stage, session))
+}
+
 fn render(cx: Context<'_>, found: Resource<StageRecord>, session: Option<String>) -> Stage {
     let StageRecord { name, recording } = found.record;
     Stage {
-        arn: found.arn.to_string(),
+        arn: found.arn,
         name,
         active_session_id: session,
         tags: found.tags,

@@ -7,12 +7,15 @@ mod channel_recordings;
 mod channels;
 mod composition;
 mod compositions;
+mod connection_tokens;
 mod database;
 mod deliveries;
 mod error;
 pub(crate) mod events;
 mod history;
+mod linked;
 mod playback;
+mod replicas;
 mod resources;
 pub(crate) mod streams;
 mod tags;
@@ -41,7 +44,9 @@ pub use crate::store::events::{KeptEvents, StoredEvent};
 pub use crate::store::history::{
     About, ParticipantFilter, StoredParticipant, StoredParticipantEvent, StoredSession,
 };
+pub use crate::store::linked::Linked;
 pub use crate::store::playback::{Revocation, TokenUse};
+pub use crate::store::replicas::{NewReplica, Replica};
 pub(crate) use crate::store::resources::to_json;
 pub use crate::store::resources::{Deletion, NewResource, Record, Resource};
 pub use crate::store::streams::{

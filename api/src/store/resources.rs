@@ -12,6 +12,7 @@ use crate::dto::ad_configuration::AdConfigurationRecord;
 use crate::dto::channel::{ChannelRecord, StreamKeyRecord};
 use crate::dto::encoder_configuration::EncoderConfigurationRecord;
 use crate::dto::failover_slate_configuration::FailoverSlateConfigurationRecord;
+use crate::dto::ingest_configuration::IngestConfigurationRecord;
 use crate::dto::playback_key_pair::PlaybackKeyPairRecord;
 use crate::dto::playback_restriction_policy::PlaybackRestrictionPolicyRecord;
 use crate::dto::public_key::PublicKeyRecord;
@@ -22,6 +23,7 @@ use crate::pagination::{Page, PageRequest};
 use crate::quotas::Quotas;
 use crate::store::channels::channel_that_refers_to;
 use crate::store::database::WriteTransaction;
+use crate::store::linked::{detach_ingest_configurations, stage_that_refers_to};
 use crate::store::{Store, StoreError};
 
 /// What the store keeps of one kind of resource.
@@ -68,6 +70,12 @@ record!(
     StorageConfiguration,
     storage_configurations,
     "storage configurations"
+);
+record!(
+    IngestConfigurationRecord,
+    IngestConfiguration,
+    ingest_configurations,
+    "ingest configurations"
 );
 record!(PublicKeyRecord, PublicKey, public_keys, "public keys");
 record!(ChannelRecord, Channel, channels, "channels");
@@ -166,10 +174,10 @@ pub enum Deletion {
         /// Its ARN.
         composition: String,
     },
-    /// This channel refers to it.
+    /// This resource refers to it.
     Attached {
         /// Its ARN.
-        channel: String,
+        by: String,
     },
 }
 
@@ -297,9 +305,13 @@ impl Store {
         if let Some(composition) = user {
             return Ok(Deletion::InUse { composition });
         }
-        if let Some(channel) = channel_that_refers_to(&mut tx, account, arn).await? {
-            return Ok(Deletion::Attached { channel });
+        if let Some(by) = channel_that_refers_to(&mut tx, account, arn).await? {
+            return Ok(Deletion::Attached { by });
         }
+        if let Some(by) = stage_that_refers_to(&mut tx, arn).await? {
+            return Ok(Deletion::Attached { by });
+        }
+        detach_ingest_configurations(&mut tx, account, arn).await?;
         let gone = sqlx::query("DELETE FROM resource WHERE account = $1 AND arn = $2")
             .bind(account)
             .bind(&text)
@@ -311,6 +323,7 @@ impl Store {
         for sql in [
             "DELETE FROM resource WHERE parent = $1",
             "DELETE FROM participant_token WHERE stage_arn = $1",
+            "DELETE FROM participant_replica WHERE source_stage_arn = $1 OR destination_stage_arn = $1",
         ] {
             sqlx::query(sql).bind(&text).execute(&mut *tx).await?;
         }

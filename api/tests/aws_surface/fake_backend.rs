@@ -23,6 +23,7 @@ pub(crate) struct FakeBackend {
 pub(crate) struct Script {
     pub(crate) buckets: BTreeSet<String>,
     pub(crate) sessions: BTreeMap<String, String>,
+    pub(crate) publishing: BTreeSet<(String, String)>,
     pub(crate) live: BTreeMap<String, StreamHealth>,
     pub(crate) ad_break: Option<String>,
     pub(crate) broken: bool,
@@ -75,6 +76,16 @@ impl Backend for FakeBackend {
 
     async fn active_session(&self, stage: &StageId) -> Option<SessionId> {
         self.script(|script| script.sessions.get(stage.as_str()).map(SessionId::new))
+    }
+
+    async fn publishing_session(
+        &self,
+        stage: &StageId,
+        participant: &ParticipantId,
+    ) -> Option<SessionId> {
+        let session = self.active_session(stage).await?;
+        let who = (stage.to_string(), participant.to_string());
+        self.script(|script| script.publishing.contains(&who).then_some(session))
     }
 
     async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError> {

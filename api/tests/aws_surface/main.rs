@@ -13,12 +13,15 @@ mod errors;
 mod events;
 mod failover_slates;
 mod fake_backend;
+mod ingest_configurations;
 mod pages;
 mod parts;
 mod playback_access;
 #[path = "../postgres/mod.rs"]
 mod postgres;
+mod public_keys;
 mod recording_configurations;
+mod replication;
 mod restart;
 mod signatures;
 mod stage_history;

@@ -190,22 +190,93 @@ async fn a_deleted_stage_is_gone() {
 }
 
 #[tokio::test]
-async fn participant_recording_is_refused_rather_than_pretended() {
+async fn the_recording_of_participants_is_kept_with_defaults() {
     let world = World::new().await;
-    let recording = |arn: &str| json!({"autoParticipantRecordingConfiguration": {"storageConfigurationArn": arn}});
-    world.call("CreateStage", recording("")).await.ok();
     let storage = world.storage().await;
-    let answer = world.call("CreateStage", recording(&storage)).await;
-    answer.err(501, "NotImplementedException", "storageConfigurationArn");
-    let answer = world.call(
-        "CreateStage",
-        json!({"autoParticipantRecordingConfiguration": {}}),
-    );
-    answer.await.err(
+    let recording = json!({"storageConfigurationArn": storage, "mediaTypes": [],
+        "thumbnailConfiguration": {"recordingMode": "INTERVAL"}, "recordParticipantReplicas": false});
+    let request = json!({"name": "a", "autoParticipantRecordingConfiguration": recording});
+    let created = world.call("CreateStage", request).await.ok()["stage"].clone();
+    let expected = json!({
+        "storageConfigurationArn": storage,
+        "mediaTypes": ["AUDIO_VIDEO"],
+        "thumbnailConfiguration": {
+            "targetIntervalSeconds": 60, "storage": ["SEQUENTIAL"], "recordingMode": "INTERVAL"
+        },
+        "recordingReconnectWindowSeconds": 0,
+        "hlsConfiguration": {"targetSegmentDurationSeconds": 6},
+        "recordParticipantReplicas": false
+    });
+    assert_eq!(created["autoParticipantRecordingConfiguration"], expected);
+    let got = world.call("GetStage", json!({"arn": created["arn"]})).await;
+    assert_eq!(got.ok()["stage"], created);
+    let answer = world.call("DeleteStorageConfiguration", json!({"arn": storage}));
+    answer
+        .await
+        .err(409, "ConflictException", &text(&created["arn"]));
+}
+
+#[tokio::test]
+async fn a_stage_keeps_what_an_update_leaves_out() {
+    let world = World::new().await;
+    let (stage, storage) = (world.stage().await, world.storage().await);
+    let update = async |mut change: serde_json::Value| {
+        change["arn"] = stage.clone().into();
+        world.call("UpdateStage", change).await
+    };
+    let recording = json!({"storageConfigurationArn": storage, "mediaTypes": ["AUDIO_ONLY"]});
+    let updated = update(json!({"autoParticipantRecordingConfiguration": recording})).await;
+    let kept = &updated.ok()["stage"]["autoParticipantRecordingConfiguration"];
+    assert_eq!(kept["mediaTypes"], json!(["AUDIO_ONLY"]));
+    let updated = update(json!({"name": "b"})).await.ok()["stage"].clone();
+    assert_eq!(updated["name"], "b");
+    assert_eq!(updated["autoParticipantRecordingConfiguration"], *kept);
+    let missing = "arn:aws:ivs:us-east-1:123456789012:storage-configuration/none";
+    let recording = json!({"storageConfigurationArn": missing});
+    let change = json!({"name": "c", "autoParticipantRecordingConfiguration": recording});
+    update(change.clone())
+        .await
+        .err(404, "ResourceNotFoundException", missing);
+    let answer = world.call("CreateStage", change).await;
+    answer.err(400, "ValidationException", "storageConfigurationArn`: ");
+    let off = json!({"storageConfigurationArn": "", "mediaTypes": ["AUDIO_ONLY"]});
+    let updated = update(json!({"autoParticipantRecordingConfiguration": off})).await;
+    let stage = updated.ok()["stage"].clone();
+    assert_eq!(stage["name"], "b", "the refused update changed nothing");
+    let recording = &stage["autoParticipantRecordingConfiguration"];
+    assert_eq!(recording["mediaTypes"], json!(["AUDIO_VIDEO"]));
+    let delete = world.call("DeleteStorageConfiguration", json!({"arn": storage}));
+    delete.await.ok();
+    let answer = world
+        .call("UpdateStage", json!({"arn": missing_stage()}))
+        .await;
+    answer.err(404, "ResourceNotFoundException", "stage/none");
+    let unset = json!({"autoParticipantRecordingConfiguration": {}});
+    let answer = world.call("CreateStage", unset).await;
+    answer.err(
         400,
         "ValidationException",
         "storageConfigurationArn`: missing",
     );
+}
+
+#[tokio::test]
+async fn attributes_of_a_token_have_one_kilobyte_together() {
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let tokens = |bytes: usize| json!({"attributes": {"k": "v".repeat(bytes)}});
+    let mut request = tokens(1024);
+    request["stageArn"] = stage.into();
+    let answer = world.call("CreateParticipantToken", request).await;
+    answer.err(400, "ValidationException", "`attributes`: 1025 bytes");
+    let request = json!({"participantTokenConfigurations": [tokens(1023), tokens(1024)]});
+    let answer = world.call("CreateStage", request).await;
+    let member = "`participantTokenConfigurations[1].attributes`: 1025 bytes";
+    answer.err(400, "ValidationException", member);
+}
+
+fn missing_stage() -> &'static str {
+    "arn:aws:ivs:us-east-1:123456789012:stage/none"
 }
 
 #[tokio::test]

@@ -77,6 +77,10 @@ impl Backend for FakeBackend {
         None
     }
 
+    async fn publishing_session(&self, _: &StageId, _: &ParticipantId) -> Option<SessionId> {
+        None
+    }
+
     async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError> {
         Ok(self.buckets.lock().iter().any(|known| known == bucket))
     }
