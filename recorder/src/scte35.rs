@@ -52,7 +52,7 @@ fn command(event_id: u32, splice: Splice) -> Vec<u8> {
 
 /// auto_return, six reserved bits, 33 bits of the 90 kHz clock.
 fn break_duration(duration: Duration) -> [u8; 5] {
-    let ticks = duration.as_millis() as u64 * 90 & 0x1_FFFF_FFFF;
+    let ticks = (duration.as_millis() as u64 * 90) & 0x1_FFFF_FFFF;
     let field = 0xFE_0000_0000 | ticks;
     let [_, _, _, bytes @ ..] = field.to_be_bytes();
     bytes

@@ -82,6 +82,10 @@ fn start() -> Cluster {
         std::os::unix::fs::chown(&folder, Some(uid), Some(gid)).unwrap();
         shell.uid(uid).gid(gid);
     }
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it ends by itself after the last test, when its standard input closes"
+    )]
     let mut shell = shell.spawn().unwrap();
     let mut said = String::new();
     let mut output = BufReader::new(shell.stdout.take().unwrap());

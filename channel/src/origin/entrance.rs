@@ -85,11 +85,18 @@ impl Entrance {
             PlaybackTerms::Open => Ok(None),
             PlaybackTerms::Authorized => {
                 let keys = self.gate.playback_keys(account).await;
-                admit_by_token(&keys.map_err(unavailable)?, channel_arn, request).map(Some)
+                admit_by_token(
+                    &keys.map_err(|error| unavailable(&error))?,
+                    channel_arn,
+                    request,
+                )
+                .map(Some)
             }
             PlaybackTerms::Restricted { policy_arn } => {
                 let policy = self.gate.restriction_policy(policy_arn).await;
-                let policy = policy.map_err(unavailable)?.unwrap_or_default();
+                let policy = policy
+                    .map_err(|error| unavailable(&error))?
+                    .unwrap_or_default();
                 let country = client.and_then(|client| self.gate.country_of(client));
                 admit_by_policy(&policy, country.as_ref(), request).map(Some)
             }
@@ -100,7 +107,7 @@ impl Entrance {
         let channel_arn = &watched.channel_arn;
         if let Some(viewer) = &pass.viewer {
             let revoked = self.gate.revoked_up_to(channel_arn, &viewer.id).await;
-            let revoked = revoked.map_err(unavailable)?;
+            let revoked = revoked.map_err(|error| unavailable(&error))?;
             if revoked.is_some_and(|version| viewer.version <= version) {
                 return Err(Refusal::Revoked);
             }
@@ -112,7 +119,7 @@ impl Entrance {
                 until: *until,
             };
             let is_first = self.gate.use_once(&token).await;
-            if !is_first.map_err(unavailable)? {
+            if !is_first.map_err(|error| unavailable(&error))? {
                 return Err(Refusal::Used);
             }
         }
@@ -169,7 +176,7 @@ impl Entrance {
 }
 
 /// Nobody comes in while the rules are not known.
-fn unavailable(error: GateError) -> Refusal {
-    tracing::error!(error = %error_chain(&error), "nobody can begin to play");
+fn unavailable(error: &GateError) -> Refusal {
+    tracing::error!(error = %error_chain(error), "nobody can begin to play");
     Refusal::Unavailable
 }

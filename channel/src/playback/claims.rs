@@ -143,16 +143,13 @@ impl Claims {
             (VIEWER_ID, self.viewer_id.is_some()),
         ];
         let too_far = self.expires_at > now + SHORT_LIFE_SECONDS;
-        for (claim, _) in short_lived
-            .into_iter()
-            .filter(|(_, given)| *given && too_far)
-        {
-            return Err(Refusal::Claim {
+        match short_lived.into_iter().find(|(_, given)| *given && too_far) {
+            Some((claim, _)) => Err(Refusal::Claim {
                 claim,
                 rule: "needs an exp at most 10 minutes (600 seconds) ahead",
-            });
+            }),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

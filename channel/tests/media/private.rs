@@ -41,23 +41,20 @@ impl World {
         format!("/api/video/v1/{}", text.lines().last().unwrap())
     }
 
-    #[track_caller]
-    fn check_refused<'a>(
-        &'a self,
-        path: &'a str,
-        origin: Option<&'a str>,
+    async fn check_refused(
+        &self,
+        path: &str,
+        origin: Option<&str>,
         (status, code): (u16, &'static str),
-    ) -> impl Future<Output = String> + 'a {
-        async move {
-            let response = self.fetch(path, origin).await;
-            assert_eq!(response.status(), status, "{path}");
-            assert_eq!(response.headers()["cache-control"], "no-store");
-            let body: Value = serde_json::from_str(&text(response).await).unwrap();
-            assert_eq!(body[0]["error_code"], code, "{body}");
-            assert_eq!(body[0]["type"], "error");
-            assert_eq!(body[0]["url"], path.split('?').next().unwrap());
-            body[0]["error"].as_str().unwrap().to_owned()
-        }
+    ) -> String {
+        let response = self.fetch(path, origin).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let body: Value = serde_json::from_str(&text(response).await).unwrap();
+        assert_eq!(body[0]["error_code"], code, "{body}");
+        assert_eq!(body[0]["type"], "error");
+        assert_eq!(body[0]["url"], path.split('?').next().unwrap());
+        body[0]["error"].as_str().unwrap().to_owned()
     }
 
     async fn check_token_refused(&self, token: &str, code: &'static str) -> String {
