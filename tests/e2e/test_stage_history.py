@@ -10,7 +10,9 @@ from aiortc.mediastreams import AudioStreamTrack
 
 from support import stage as st
 from support.server import Server, wait_for
+from support.browser import Browser
 from test_aiortc import exchange, publish, received_frames
+from test_browser import publish as publish_in_browser
 
 
 def session_of(realtime, stage):
@@ -85,6 +87,29 @@ def test_a_stage_remembers_who_published_who_watched_and_when(server, realtime):
     assert connected["participants"] == []
     sessions = realtime.list_stage_sessions(stageArn=stage)["stageSessions"]
     assert [s["sessionId"] for s in sessions] == [session] and "endTime" not in sessions[0]
+
+
+def test_a_browser_is_known_by_its_name_and_may_return(server, realtime):
+    stage = st.make_stage(realtime)
+    with Browser() as browser:
+        page = browser.page()
+        host = publish_in_browser(page, server, realtime, stage, "host", "#c03030", 500, {"codec": "VP8", "simulcast": True})
+        session = session_of(realtime, stage)
+        page.close()
+        once = ["JOINED", "PUBLISH_STARTED", "PUBLISH_STOPPED", "LEFT"]
+        wait_for_names(realtime, stage, session, host["participantId"], once)
+        again = browser.page()
+        again.evaluate("options => publish(options)", {
+            "name": "again", "whip": server.whip, "token": host["token"], "color": "#c03030", "hz": 500,
+            "width": 640, "height": 360, "maxBitrate": 700_000, "codec": "VP8"})
+        wait_for_names(realtime, stage, session, host["participantId"], once + once[:2])
+        found = realtime.get_participant(
+            stageArn=stage, sessionId=session, participantId=host["participantId"])["participant"]
+    assert "Chrome" in found["browserName"] and found["osName"] == "Linux", found
+    assert found["browserVersion"].split(".")[0].isdigit() and found["state"] == "CONNECTED"
+    events = realtime.list_participant_events(
+        stageArn=stage, sessionId=session, participantId=host["participantId"], maxResults=1)
+    assert found["firstJoinTime"] < events["events"][0]["eventTime"] and events["nextToken"]
 
 
 def test_refused_offers_are_errors_of_their_participant(server, realtime):
