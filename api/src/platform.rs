@@ -120,7 +120,9 @@ impl Platform {
         let store = store.with_quotas(config.quotas.clone());
         let objects = ObjectStore::connect(surroundings.recordings.clone()).await;
         let (remember, remembered) = mpsc::channel(stage_history::QUEUE);
-        let history = StageHistory::start(store.clone(), clock, remembered).await?;
+        let history =
+            StageHistory::start(store.clone(), clock, remembered, config.stage_history_days)
+                .await?;
         let gateway = Gateway::start(GatewayConfig {
             listen: config.webrtc,
             advertised: config.webrtc_advertised.map(|advertised| advertised.ip),

@@ -28,9 +28,6 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 
-/// Sessions are forgotten so many days after their end, as those of channels are in IVS.
-pub const KEPT_DAYS: i64 = 60;
-
 const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
 /// The task that writes.
@@ -41,19 +38,24 @@ pub struct StageHistory {
 }
 
 impl StageHistory {
-    /// Ends what an earlier run left open, then writes down what comes. Sessions are kept for [`KEPT_DAYS`] after
+    /// Ends what an earlier run left open, then writes down what comes. Sessions are kept for `keep_days` after
     /// their end.
     pub async fn start(
         store: Store,
         clock: Clock,
         events: mpsc::Receiver<HistoryEvent>,
+        keep_days: u32,
     ) -> Result<Self, StoreError> {
         let ended = store.end_open_stage_sessions().await?;
         if ended > 0 {
             tracing::warn!(ended, "stage sessions were open when the server was killed");
         }
         let (stop, stopped) = watch::channel(false);
-        let writer = Writer { store, clock };
+        let writer = Writer {
+            store,
+            clock,
+            keep_micros: i64::from(keep_days) * MICROS_PER_DAY,
+        };
         let task = tokio::spawn(writer.run(events, stopped));
         Ok(Self {
             stop,
@@ -77,6 +79,7 @@ impl StageHistory {
 struct Writer {
     store: Store,
     clock: Clock,
+    keep_micros: i64,
 }
 
 impl Writer {
@@ -133,7 +136,7 @@ impl Writer {
         let now = self.clock.wall();
         let kept = async {
             self.store.touch_stage_sessions(now).await?;
-            let oldest = WallTime(now.0 - KEPT_DAYS * MICROS_PER_DAY);
+            let oldest = WallTime(now.0 - self.keep_micros);
             self.store.forget_stage_sessions(oldest).await
         };
         if let Err(error) = kept.await {

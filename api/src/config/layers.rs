@@ -50,6 +50,7 @@ pub(super) const STORE_URL: Key = Key {
     ..key("store.url", "PROSCENIUM_STORE_URL")
 };
 pub(super) const EVENTS_KEEP_DAYS: Key = key("events.keep_days", "PROSCENIUM_EVENTS_KEEP_DAYS");
+pub(super) const STAGES_KEEP_DAYS: Key = key("stages.keep_days", "PROSCENIUM_STAGES_KEEP_DAYS");
 pub(super) const EVENTS_KEEP_MAX: Key = key("events.keep_max", "PROSCENIUM_EVENTS_KEEP_MAX");
 pub(super) const LOG: Key = key("log", "PROSCENIUM_LOG");
 pub(super) const DEVELOPMENT_KEY: Key = key("development_key", "PROSCENIUM_DEVELOPMENT_KEY");
@@ -72,7 +73,7 @@ pub(super) const S3_SECRET_ACCESS_KEY: Key = Key {
 };
 pub(super) const LIMITS_PROFILE: Key = key("limits.profile", "PROSCENIUM_LIMITS_PROFILE");
 
-const KEYS: [&Key; 24] = [
+const KEYS: [&Key; 25] = [
     &HTTP,
     &RTMP,
     &S3,
@@ -81,6 +82,7 @@ const KEYS: [&Key; 24] = [
     &PUBLIC_URL,
     &DATA_DIR,
     &STORE_URL,
+    &STAGES_KEEP_DAYS,
     &EVENTS_KEEP_DAYS,
     &EVENTS_KEEP_MAX,
     &LOG,

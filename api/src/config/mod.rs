@@ -65,6 +65,8 @@ pub struct Config {
     pub geoip_database: Option<PathBuf>,
     /// Where the store is; by default a file in the data folder.
     pub store: Option<Database>,
+    /// How many days stage sessions are kept after their end.
+    pub stage_history_days: u32,
     /// How long events are kept.
     pub events: Retention,
     /// Who is told of events.

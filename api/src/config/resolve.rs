@@ -20,7 +20,9 @@ const DEFAULT_RTMP_PORT: u16 = 1935;
 const DEFAULT_S3_PORT: u16 = 9000;
 const DEFAULT_WEBRTC_PORT: u16 = 8189;
 /// More days are an archive, which is not kept here.
-const EVENTS_KEEP_DAYS_MAX: u32 = 3650;
+const KEEP_DAYS_MAX: u32 = 3650;
+/// As long as IVS keeps the sessions of channels.
+const STAGE_HISTORY_DAYS_DEFAULT: u32 = 60;
 /// Some 10 GB of envelopes.
 const EVENTS_KEEP_EVENTS_MAX: u32 = 10_000_000;
 
@@ -41,6 +43,9 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     let public_url = layers.take(&layers::PUBLIC_URL, p, value::base_url);
     let data_dir = layers.take(&layers::DATA_DIR, p, value::folder);
     let store = layers.take(&layers::STORE_URL, p, value::store_url);
+    let stage_history_days = layers.take(&layers::STAGES_KEEP_DAYS, p, |given| {
+        value::number(given, 1..=KEEP_DAYS_MAX)
+    });
     let events = resolve_retention(&layers, p);
     let webhooks = webhooks::resolve(layers.webhooks.as_ref(), p);
     let log = layers.take(&layers::LOG, p, value::log_filter);
@@ -69,6 +74,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
         geoip_database,
         quotas,
         store,
+        stage_history_days: stage_history_days.unwrap_or(STAGE_HISTORY_DAYS_DEFAULT),
         events,
         webhooks,
         log: log.unwrap_or_else(|| DEFAULT_LOG.to_owned()),
@@ -78,7 +84,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
 fn resolve_retention(layers: &Layers, problems: &mut ConfigProblems) -> Retention {
     let default = Retention::default();
     let days = layers.take(&layers::EVENTS_KEEP_DAYS, problems, |given| {
-        value::number(given, 1..=EVENTS_KEEP_DAYS_MAX)
+        value::number(given, 1..=KEEP_DAYS_MAX)
     });
     let events = layers.take(&layers::EVENTS_KEEP_MAX, problems, |given| {
         value::number(given, 1..=EVENTS_KEEP_EVENTS_MAX)

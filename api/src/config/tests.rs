@@ -379,6 +379,15 @@ fn a_store_has_a_url_that_is_never_shown() {
 }
 
 #[test]
+fn stage_sessions_are_kept_for_days_that_can_be_set() {
+    assert_eq!(from_file("").unwrap().stage_history_days, 60);
+    let config = from_file("[stages]\nkeep_days = 3").unwrap();
+    assert_eq!(config.stage_history_days, 3);
+    let problems = from_file("[stages]\nkeep_days = 0").unwrap_err();
+    assert!(problems.to_string().contains("stages.keep_days"));
+}
+
+#[test]
 fn webhooks_and_retention_are_read_and_every_mistake_is_listed() {
     let config = from_file(
         "[events]\nkeep_days = 3\n[[webhooks]]\nurl = 'https://h/p?token=hunter2'\nsecret = 'abcdefgh'\n\

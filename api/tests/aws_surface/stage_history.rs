@@ -404,3 +404,34 @@ async fn a_stage_has_one_session_at_a_time_and_old_ones_are_forgotten() {
         .ok();
     assert_eq!(listed["stageSessions"].as_array().unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn of_a_participant_that_tries_for_ever_the_newest_events_are_kept() {
+    const KEPT: usize = 10_000;
+    let world = World::new().await;
+    let stage = world.stage().await;
+    let refused = || refusal("cy", Attempt::Join, FailureCode::QuotaExceeded);
+    let kinds = [
+        HistoryKind::SessionStarted,
+        HistoryKind::Joined(visitor("cy")),
+    ];
+    let kinds = kinds.into_iter().chain((0..KEPT).map(|_| refused()));
+    record(&world, &stage, SESSION, kinds.collect()).await;
+    let mut request =
+        json!({"stageArn": stage, "sessionId": SESSION, "participantId": "cy", "maxResults": 100});
+    let mut kept = 0;
+    loop {
+        let page = world
+            .call("ListParticipantEvents", request.clone())
+            .await
+            .ok();
+        let events = page["events"].as_array().unwrap();
+        assert!(events.iter().all(|event| event["name"] == "JOIN_ERROR"));
+        kept += events.len();
+        match page.get("nextToken") {
+            Some(token) => request["nextToken"] = token.clone(),
+            None => break,
+        }
+    }
+    assert_eq!(kept, KEPT);
+}
