@@ -39,8 +39,6 @@ pub enum ErrorKind {
     InternalServer,
     /// The stream cannot be reached now.
     StreamUnavailable,
-    /// A real IVS operation or option that this server does not have yet.
-    NotImplemented,
     /// No operation has this method and path.
     UnknownOperation,
     /// The request is not signed.
@@ -68,7 +66,6 @@ impl ErrorKind {
             Self::Throttling => "ThrottlingException",
             Self::InternalServer => "InternalServerException",
             Self::StreamUnavailable => "StreamUnavailable",
-            Self::NotImplemented => "NotImplementedException",
             Self::UnknownOperation => "UnknownOperationException",
             Self::MissingAuthenticationToken => "MissingAuthenticationTokenException",
             Self::IncompleteSignature => "IncompleteSignatureException",
@@ -95,7 +92,6 @@ impl ErrorKind {
             Self::Conflict => StatusCode::CONFLICT,
             Self::Throttling => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalServer => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotImplemented => StatusCode::NOT_IMPLEMENTED,
             Self::StreamUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

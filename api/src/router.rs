@@ -16,7 +16,7 @@ use crate::input::Input;
 use crate::model::{self, Operation};
 use crate::ops::{
     ad_configuration, channel, composition, connection_token, delete_named, encoder_configuration,
-    failover_slate_configuration, in_stream, ingest_configuration, not_built, participant,
+    failover_slate_configuration, in_stream, ingest_configuration, participant,
     playback_key_pair, playback_restriction_policy, public_key, recording_configuration,
     remove_named, replication, stage, stage_session, storage_configuration, stream, stream_key,
     stream_session, tag, viewer_session,
@@ -245,7 +245,7 @@ async fn operate(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
         | "DeleteFailoverSlateConfiguration" => remove_named(cx, input).await,
         "StartViewerSessionRevocation" => viewer_session::revoke(cx, input).await,
         "BatchStartViewerSessionRevocation" => viewer_session::batch_revoke(cx, input).await,
-        other => Err(not_built::refuse(other)),
+        other => Err(ApiError::internal(format!("{other} has no handler"))),
     }
 }
 

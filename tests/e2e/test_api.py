@@ -142,14 +142,6 @@ def test_deleting_the_stage_fails_its_composition(realtime, s3):
     assert [d["state"] for d in st.composition(realtime, started["arn"])["destinations"]] == ["STOPPED"]
 
 
-def test_operations_not_built_yet_say_so(realtime, ivs):
-    for call in (lambda: realtime.list_public_keys(), lambda: ivs.list_playback_key_pairs()):
-        with pytest.raises(ClientError) as error:
-            call()
-        assert code_of(error) == ("NotImplementedException", 501)
-        assert error.value.response["Error"]["Message"]
-
-
 def test_headers_are_those_of_the_service(server):
     answer = requests.post(f"{server.http}/ListStages", data="{}", timeout=5)
     assert answer.status_code == 403

@@ -8,7 +8,6 @@ pub mod encoder_configuration;
 pub mod failover_slate_configuration;
 pub mod in_stream;
 pub mod ingest_configuration;
-pub mod not_built;
 pub mod participant;
 pub mod playback_key_pair;
 pub mod playback_restriction_policy;
