@@ -21,7 +21,7 @@ pub(crate) enum Sample {
     /// A whole ID3 tag, to be acted upon at `pts`.
     Metadata { pts: u64, id3: Bytes },
     /// An ad break begins here, or ends here if it says so.
-    AdBreak(AdBreak),
+    AdBreak { pts: u64, ad_break: AdBreak },
     /// The times that follow do not continue those before.
     Discontinuity,
 }
@@ -36,7 +36,7 @@ impl Sample {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Video { data, .. } | Self::Audio { data, .. } => data.len(),
-            Self::Metadata { .. } | Self::AdBreak(_) | Self::Discontinuity => 0,
+            Self::Metadata { .. } | Self::AdBreak { .. } | Self::Discontinuity => 0,
         }
     }
 }

@@ -129,8 +129,10 @@ impl TapSender {
                 pts: *pts,
                 id3: id3.clone(),
             },
-            // Playlists of recordings do not show them.
-            Sample::AdBreak(_) => return,
+            Sample::AdBreak { pts, ad_break } => TimedUnit::DateRange {
+                pts: *pts,
+                tag: ad_break.in_tag().unwrap_or_else(|| ad_break.out_tag()),
+            },
         };
         if !self.is_begun {
             return;
@@ -186,6 +188,7 @@ fn unit_bytes(unit: &TimedUnit) -> usize {
         TimedUnit::Video { data, .. }
         | TimedUnit::Audio { data, .. }
         | TimedUnit::Metadata { id3: data, .. } => Bytes::len(data),
+        TimedUnit::DateRange { tag, .. } => tag.len(),
         TimedUnit::Begin { .. } | TimedUnit::Break => 0,
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Services;
 use super::open::Shared;
-use crate::event::recording::{RecordingChange, recording_event};
+use crate::event::recording::{RecordingChange, recording_news};
 
 /// Hears a recording out that ends with `outcome`.
 pub(super) async fn follow(
@@ -103,7 +103,7 @@ async fn failed(services: &Services, shared: &Shared, reason: &'static str) {
 
 async fn ended(services: &Services, shared: &Shared, change: RecordingChange) {
     let session = shared.kept.lock().session.clone();
-    let event = recording_event(&session, change, services.clock.now());
+    let event = recording_news(&session, change, services.clock.now());
     let told = services.store.end_channel_recording(&session.id, &event);
     if let Err(error) = told.await {
         let error = error_chain(&error);

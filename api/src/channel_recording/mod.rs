@@ -37,7 +37,7 @@ use self::recovery::recover;
 use crate::arn::Arn;
 use crate::dto::channel::ChannelRecord;
 use crate::dto::recording_configuration::RecordingConfigurationRecord;
-use crate::event::recording::{RecordingChange, RecordingSession, recording_event};
+use crate::event::recording::{RecordingChange, RecordingSession, recording_news};
 use crate::ids;
 use crate::store::{ChannelRecording, Store, StoreError};
 
@@ -95,7 +95,7 @@ impl Services {
     /// Keeps the present state of a recording, with the event of what changed. A store that fails does not end it.
     async fn keep(&self, shared: &Shared, change: Option<RecordingChange>) {
         let kept = shared.kept.lock().clone();
-        let event = change.map(|change| recording_event(&kept.session, change, self.clock.now()));
+        let event = change.map(|change| recording_news(&kept.session, change, self.clock.now()));
         let stored = self.store.keep_channel_recording(&kept, event.as_ref());
         if let Err(error) = stored.await {
             let error = error_chain(&error);
@@ -276,7 +276,7 @@ async fn configuration_of(
 /// Tells of a recording that never began.
 async fn tell_start_failure(services: &Services, session: &RecordingSession, reason: &'static str) {
     let change = RecordingChange::StartFailure { reason };
-    let event = recording_event(session, change, services.clock.now());
+    let event = recording_news(session, change, services.clock.now());
     let told = services.store.end_channel_recording(&session.id, &event);
     if let Err(error) = told.await {
         let error = error_chain(&error);

@@ -83,7 +83,9 @@ impl Probe {
             }
             TapUnit::Media(TimedUnit::Audio { data, .. }) => self.bytes += data.len() as u64,
             TapUnit::Media(TimedUnit::Break) => self.is_over = true,
-            TapUnit::Media(TimedUnit::Begin { .. } | TimedUnit::Metadata { .. }) => {}
+            TapUnit::Media(
+                TimedUnit::Begin { .. } | TimedUnit::Metadata { .. } | TimedUnit::DateRange { .. },
+            ) => {}
         }
         self.units.push(unit);
         !self.is_over && self.span() < PROBE_TICKS && self.units.len() < PROBE_UNITS_MAX

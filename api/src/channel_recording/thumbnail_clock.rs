@@ -41,7 +41,10 @@ impl ThumbnailClock {
                 self.position = self.base + dts.saturating_sub(zero);
                 *keyframe && self.position >= self.due
             }
-            TimedUnit::Audio { .. } | TimedUnit::Metadata { .. } | TimedUnit::Break => false,
+            TimedUnit::Audio { .. }
+            | TimedUnit::Metadata { .. }
+            | TimedUnit::DateRange { .. }
+            | TimedUnit::Break => false,
         }
     }
 

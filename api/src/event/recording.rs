@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::arn::Arn;
 use crate::event::{DetailType, NewEvent};
+use crate::store::StreamEntry;
 
 /// A recording session of a channel, as its events name it.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -73,12 +74,23 @@ impl RecordingChange {
     }
 }
 
-/// The event that tells of a change of `session` at `at`.
-pub fn recording_event(
+/// What is told of a recording: to the world, and in its newest stream session.
+#[derive(Clone, Debug)]
+pub struct RecordingNews {
+    /// To the world.
+    pub event: NewEvent,
+    /// Whose session; empty when there is none.
+    pub stream_id: String,
+    /// In the session.
+    pub entry: StreamEntry,
+}
+
+/// What tells of a change of `session` at `at`.
+pub fn recording_news(
     session: &RecordingSession,
     change: RecordingChange,
     at: WallTime,
-) -> NewEvent {
+) -> RecordingNews {
     let (reason, duration) = match change {
         RecordingChange::Start => ("", 0),
         RecordingChange::End { duration_ms } => ("", duration_ms),
@@ -89,9 +101,10 @@ pub fn recording_event(
         } => (reason, duration_ms),
     };
     let ended = matches!(change, RecordingChange::End { .. });
+    let stream_id = session.stream_ids.last().map_or("", String::as_str);
     let detail = Detail {
         channel_name: &session.channel_name,
-        stream_id: session.stream_ids.last().map_or("", String::as_str),
+        stream_id,
         recording_status: change.name(),
         recording_status_reason: reason,
         recording_s3_bucket_name: &session.bucket,
@@ -100,12 +113,17 @@ pub fn recording_event(
         recording_session_id: &session.id,
         recording_session_stream_ids: ended.then_some(&session.stream_ids),
     };
-    NewEvent::about(
-        &session.channel,
-        DetailType::RecordingStateChange,
-        at,
-        &detail,
-    )
+    let detail_type = DetailType::RecordingStateChange;
+    RecordingNews {
+        event: NewEvent::about(&session.channel, detail_type, at, &detail),
+        stream_id: stream_id.to_owned(),
+        entry: StreamEntry {
+            at,
+            detail_type: detail_type.as_str().to_owned(),
+            name: change.name().to_owned(),
+            code: Some(reason.to_owned()).filter(|reason| !reason.is_empty()),
+        },
+    }
 }
 
 #[cfg(test)]
@@ -122,7 +140,8 @@ mod tests {
             bucket: "B".to_owned(),
             prefix: "P".to_owned(),
         };
-        let event = recording_event(&session, change, WallTime(0));
+        let RecordingNews { event, entry, .. } = recording_news(&session, change, WallTime(0));
+        assert_eq!(entry.name, change.name());
         let envelope: serde_json::Value = serde_json::from_str(&event.envelope).unwrap();
         assert_eq!(envelope["detail-type"], "IVS Recording State Change");
         assert_eq!(envelope["resources"], serde_json::json!([channel]));

@@ -3,10 +3,9 @@
 use serde::{Deserialize, Serialize};
 use sqlx::Row;
 
-use crate::event::NewEvent;
-use crate::event::recording::RecordingSession;
+use crate::event::recording::{RecordingNews, RecordingSession};
 use crate::store::resources::{from_json, to_json};
-use crate::store::{Store, StoreError, events};
+use crate::store::{Store, StoreError, WriteTransaction, events, streams};
 
 /// What is kept of a channel's recording until it is over.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -24,7 +23,7 @@ impl Store {
     pub async fn keep_channel_recording(
         &self,
         recording: &ChannelRecording,
-        event: Option<&NewEvent>,
+        news: Option<&RecordingNews>,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query(
@@ -36,8 +35,8 @@ impl Store {
         .bind(to_json(recording)?)
         .execute(&mut *tx)
         .await?;
-        if let Some(event) = event {
-            events::append(&mut tx, event).await?;
+        if let Some(news) = news {
+            tell(&mut tx, news).await?;
         }
         tx.commit().await
     }
@@ -46,14 +45,14 @@ impl Store {
     pub async fn end_channel_recording(
         &self,
         session_id: &str,
-        event: &NewEvent,
+        news: &RecordingNews,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query("DELETE FROM channel_recording WHERE session_id = $1")
             .bind(session_id)
             .execute(&mut *tx)
             .await?;
-        events::append(&mut tx, event).await?;
+        tell(&mut tx, news).await?;
         tx.commit().await
     }
 
@@ -70,4 +69,10 @@ impl Store {
         };
         rows.iter().map(read).collect()
     }
+}
+
+async fn tell(tx: &mut WriteTransaction, news: &RecordingNews) -> Result<(), StoreError> {
+    streams::append_stream_event(tx, &news.stream_id, &news.entry).await?;
+    events::append(tx, &news.event).await?;
+    Ok(())
 }

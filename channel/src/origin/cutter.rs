@@ -72,7 +72,7 @@ impl Cutter {
     pub(crate) fn push(&mut self, sample: &Sample) -> Option<Segment> {
         match *sample {
             Sample::Discontinuity => self.break_off(),
-            Sample::AdBreak(_) => None,
+            Sample::AdBreak { .. } => None,
             Sample::Metadata { pts, ref id3 } => {
                 self.write_metadata(pts, id3);
                 None

@@ -140,7 +140,8 @@ impl LiveOrigin {
 
     /// An ad break that begins or ends now.
     pub(crate) fn put_ad_break(&mut self, wall: WallTime, ad_break: AdBreak) {
-        self.take(wall, &Sample::AdBreak(ad_break));
+        let pts = self.latest;
+        self.take(wall, &Sample::AdBreak { pts, ad_break });
     }
 
     /// Tells players of an ad break, before it begins.
@@ -155,7 +156,7 @@ impl LiveOrigin {
         }
         match sample {
             Sample::Discontinuity => return self.break_off(),
-            Sample::AdBreak(ad_break) => self.playlist.set_ad_break(ad_break.clone()),
+            Sample::AdBreak { ad_break, .. } => self.playlist.set_ad_break(ad_break.clone()),
             Sample::Video { dts, .. } => self.latest = *dts,
             Sample::Audio { .. } | Sample::Metadata { .. } => {}
         }

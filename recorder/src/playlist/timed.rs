@@ -16,6 +16,9 @@ pub(crate) struct TimedSegment {
     pub(crate) at: WallTime,
     /// It does not continue the segment before.
     pub(crate) discontinuity: bool,
+    /// Lines in front of it in the playlists.
+    #[serde(default)]
+    pub(crate) date_ranges: Vec<String>,
     /// Its parts, in order; at least one.
     pub(crate) parts: Vec<SegmentPart>,
 }
@@ -66,6 +69,9 @@ pub(crate) fn render<'a>(
     for (i, segment) in segments.into_iter().enumerate() {
         if segment.discontinuity {
             line(&mut text, format_args!("#EXT-X-DISCONTINUITY"));
+        }
+        for tag in &segment.date_ranges {
+            line(&mut text, format_args!("{tag}"));
         }
         match entries {
             Entries::Segments => {
@@ -135,14 +141,28 @@ mod tests {
             TimedSegment {
                 at: WallTime(start),
                 discontinuity: false,
+                date_ranges: Vec::new(),
                 parts: vec![part(1880, 180_000), part(376, 183_003)],
             },
             TimedSegment {
                 at: WallTime(start + 60_500_000),
                 discontinuity: true,
+                date_ranges: Vec::new(),
                 parts: vec![part(188, 90_000)],
             },
         ]
+    }
+
+    #[test]
+    fn date_ranges_stand_in_front_of_the_segment_in_which_they_came() {
+        let mut segments = segments();
+        segments[1].date_ranges = vec!["#EXT-X-DATERANGE:ID=\"a\"".to_owned()];
+        for entries in [Entries::Segments, Entries::ByteRanges] {
+            let text = render(&segments, entries, false);
+            let place =
+                "#EXT-X-DISCONTINUITY\n#EXT-X-DATERANGE:ID=\"a\"\n#EXT-X-PROGRAM-DATE-TIME:";
+            assert!(text.contains(place), "{text}");
+        }
     }
 
     #[test]

@@ -377,6 +377,13 @@ pub enum TimedUnit {
         /// The frame.
         data: Bytes,
     },
+    /// A line for the playlists, in front of the segment that is open at its time.
+    DateRange {
+        /// When.
+        pts: u64,
+        /// An EXT-X-DATERANGE tag.
+        tag: String,
+    },
     /// An ID3 tag, to be acted upon at its time.
     Metadata {
         /// When.

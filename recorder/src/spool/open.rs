@@ -216,7 +216,7 @@ impl Spool {
                         self.cutting.resume(unit.number + 1, 0);
                     }
                     UnitKind::Audio => self.cutting.resume(0, unit.number + 1),
-                    UnitKind::Metadata | UnitKind::Start => {}
+                    UnitKind::Metadata | UnitKind::Start | UnitKind::DateRange => {}
                 }
                 self.has_units = true;
             }

@@ -72,7 +72,7 @@ impl Spool {
                 UnitKind::Video | UnitKind::Keyframe => content.video.push(unit),
                 UnitKind::Audio => content.audio.push(unit),
                 // A composition has none.
-                UnitKind::Metadata | UnitKind::Start => {}
+                UnitKind::Metadata | UnitKind::Start | UnitKind::DateRange => {}
             }
         }
         Ok(content)

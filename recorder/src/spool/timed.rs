@@ -60,6 +60,15 @@ impl Spool {
                     data,
                 },
             ),
+            TimedUnit::DateRange { pts, tag } => self.timed_other(
+                METADATA_BYTES_MAX,
+                Unit {
+                    kind: UnitKind::DateRange,
+                    number: pts,
+                    later: 0,
+                    data: tag.into(),
+                },
+            ),
             TimedUnit::Metadata { pts, id3 } => self.timed_other(
                 METADATA_BYTES_MAX,
                 Unit {
@@ -180,6 +189,7 @@ impl Spool {
         let mut data = Vec::with_capacity(payload + payload / 8);
         let mut parts = Parts::default();
         let mut codecs = None;
+        let mut date_ranges = Vec::new();
         for unit in units {
             let at = unit.number;
             match unit.kind {
@@ -203,6 +213,9 @@ impl Spool {
                     .audio(at, &unit.data, &mut data)
                     .expect("its length was checked when it was taken"),
                 UnitKind::Metadata => muxer.metadata(at, &unit.data, &mut data),
+                UnitKind::DateRange => {
+                    date_ranges.push(String::from_utf8_lossy(&unit.data).into_owned());
+                }
                 UnitKind::Start => {}
             }
         }
@@ -213,6 +226,7 @@ impl Spool {
             segment: TimedSegment {
                 at: start.at,
                 discontinuity: start.discontinuity,
+                date_ranges,
                 parts,
             },
             codecs: codecs.map(|codec| match sound {

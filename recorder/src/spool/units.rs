@@ -24,6 +24,8 @@ pub(crate) enum UnitKind {
     Metadata,
     /// How a segment of a channel begins, as JSON.
     Start,
+    /// A line for a channel's playlists.
+    DateRange,
 }
 
 /// One numbered access unit.
@@ -51,6 +53,7 @@ impl Unit {
             UnitKind::Audio => 2,
             UnitKind::Metadata => 3,
             UnitKind::Start => 4,
+            UnitKind::DateRange => 5,
         });
         record.extend_from_slice(&self.number.to_le_bytes());
         record.extend_from_slice(&self.later.to_le_bytes());
@@ -78,6 +81,7 @@ impl Unit {
             2 => UnitKind::Audio,
             3 => UnitKind::Metadata,
             4 => UnitKind::Start,
+            5 => UnitKind::DateRange,
             _ => return None,
         };
         let number = u64::from_le_bytes(header[1..9].try_into().ok()?);
