@@ -3,8 +3,10 @@
 import re
 import subprocess
 import urllib.request
+import uuid
 
 import pytest
+from support import recording as rec
 from support.browser import Browser
 from support.server import wait_for
 
@@ -43,16 +45,27 @@ def luma(url):
     return raw[0]
 
 
+def make_recording_configuration(ivs, s3):
+    bucket = f"live-{uuid.uuid4().hex[:12]}"
+    s3.create_bucket(Bucket=bucket)
+    made = ivs.create_recording_configuration(destinationConfiguration={"s3": {"bucketName": bucket}})
+    arn = made["recordingConfiguration"]["arn"]
+    state = lambda: ivs.get_recording_configuration(arn=arn)["recordingConfiguration"]["state"]
+    wait_for("an active recording configuration", lambda: state() == "ACTIVE", STEP_S)
+    return bucket, arn
+
+
 @pytest.fixture(scope="module")
-def live(server, ivs):
+def live(server, ivs, s3):
     """The whole life, once; what was seen on the way."""
     slate = ivs.create_failover_slate_configuration()["failoverSlateConfiguration"]
     ads = ivs.create_ad_configuration(
         mediaTailorPlaybackConfigurations=[{"playbackConfigurationArn": ADS}])["adConfiguration"]
+    bucket, recorded = make_recording_configuration(ivs, s3)
     made = ivs.create_channel(
-        name="live", failoverSlateConfigurationArn=slate["arn"], adConfigurationArn=ads["arn"])
+        name="live", recordingConfigurationArn=recorded, failoverSlateConfigurationArn=slate["arn"], adConfigurationArn=ads["arn"])
     channel, key = made["channel"], made["streamKey"]["value"]
-    seen = {"channel": channel}
+    seen = {"channel": channel, "bucket": bucket}
     publisher = publish(server, key, 120)
     with Browser() as browser:
         playlist = wait_for("a playlist", lambda: media_playlist(channel["playbackUrl"]), STEP_S)
@@ -88,11 +101,16 @@ def live(server, ivs):
     seen["playlist"] = playlist
     wait_for("the end", lambda: fetched(playlist).endswith("#EXT-X-ENDLIST\n"), STEP_S)
     wait_for("the session's end", lambda: "endTime" in session(ivs, channel), STEP_S)
+    wait_for("the recording's end", lambda: "Recording End" in names(session(ivs, channel)), STEP_S)
     return seen
 
 
 def session(ivs, channel):
     return ivs.get_stream_session(channelArn=channel["arn"])["streamSession"]
+
+
+def names(found):
+    return [event["name"] for event in reversed(found["truncatedEvents"])]
 
 
 def test_metadata_reaches_a_browser(live):
@@ -125,14 +143,30 @@ def test_stream_session_tells_all_of_it(live, ivs):
     assert (video["videoWidth"], video["videoHeight"], video["targetFramerate"]) == (640, 360, 30)
     assert video["encoder"].startswith("Lavf") and video["codec"].startswith("avc1.")
     assert found["ingestConfigurations"]["audioConfigurations"][0]["sampleRate"] == 48000
-    names = [event["name"] for event in reversed(found["truncatedEvents"])]
-    assert names == [
+    assert found["recordingConfiguration"]["destinationConfiguration"]["s3"]["bucketName"] == live["bucket"]
+    recording = [name for name in names(found) if name.startswith("Recording")]
+    assert recording == ["Recording Start", "Recording End"]
+    assert [name for name in names(found) if name not in recording] == [
         "Session Created", "Stream Start", "Ad Break Inserted", "Starvation Start", "Starvation End", "Stream End", "Session Ended",
     ]
     listed = ivs.list_stream_sessions(channelArn=channel["arn"])["streamSessions"]
     assert [(row["streamId"], row["hasErrorEvent"]) for row in listed] == [(found["streamId"], False)]
     ivs.delete_channel(arn=channel["arn"])
     assert session(ivs, channel)["streamId"] == found["streamId"]
+
+
+def test_all_of_it_is_in_the_recording(live, s3):
+    keys = rec.list_keys(s3, live["bucket"], "ivs/v1/")
+    read = lambda key: s3.get_object(Bucket=live["bucket"], Key=key)["Body"].read()
+    for name in ("playlist.m3u8", "byte-range-variant.m3u8"):
+        playlist, = [key for key in keys if key.endswith("/" + name)]
+        text = read(playlist).decode()
+        identifier = live["break"]["adBreakId"]
+        tags = re.findall(f'#EXT-X-DATERANGE:ID="{identifier}".*', text)
+        assert len(tags) == 2 and "SCTE35-OUT=0xFC30" in tags[0] and "SCTE35-IN=0xFC30" in tags[1], text
+        assert text.count("#EXT-X-DISCONTINUITY\n") == 2, "before and after the slate"
+    segments = [read(key) for key in keys if key.endswith(".ts")]
+    assert any("héllo from the server".encode() in segment for segment in segments)
 
 
 def test_slate_can_be_looked_at(live, tmp_path):
