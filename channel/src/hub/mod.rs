@@ -3,8 +3,8 @@
 //! Lock order: the hub's state, then its taps, then an origin, then the viewers.
 
 mod live;
+mod state;
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use compositor_core::error_chain::error_chain;
@@ -21,12 +21,11 @@ use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest};
 use crate::channels::LiveStream;
 use crate::clock::{Clock, Now};
 use crate::directory::ChannelGrant;
-use crate::event::{ChannelEvent, Report, StreamEvent};
+use crate::event::Report;
 use crate::hub::live::Live;
+use crate::hub::state::State;
 use crate::ingest::IngestDescription;
-use crate::limits::{
-    ENDED_BYTES_MAX, ENDED_STREAM_KEPT, ENDED_STREAMS_MAX, EVENTS_PENDING_MAX, TAPS_MAX, TICK,
-};
+use crate::limits::{TAPS_MAX, TICK};
 use crate::origin::{LiveOrigin, MediaFormat, Viewers, Watched};
 use crate::playback::PlaybackTerms;
 use crate::sample::Sample;
@@ -99,22 +98,6 @@ pub(crate) struct Hub {
     taps: Mutex<Option<mpsc::Sender<StreamTap>>>,
     has_events: Notify,
     no_events: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    live: HashMap<ChannelId, Live>,
-    origins: HashMap<String, Playable>,
-    ended: VecDeque<Ended>,
-    events: VecDeque<Report>,
-}
-
-/// A stream whose playlist can still be fetched.
-#[derive(Debug)]
-struct Ended {
-    until: MonotonicTime,
-    stream_id: String,
-    bytes: usize,
 }
 
 impl Hub {
@@ -386,91 +369,6 @@ impl Hub {
             self.has_events.notify_one();
         }
         result
-    }
-}
-
-impl State {
-    /// A new stream session for its first publisher.
-    fn open(
-        &mut self,
-        now: Now,
-        grant: &ChannelGrant,
-        publisher: Publisher,
-    ) -> Result<(), Refusal> {
-        // Sessions that go on have room for all they will report.
-        if self.events.len() > EVENTS_PENDING_MAX / 2 {
-            return Err(Refusal::Overloaded);
-        }
-        let limit = grant.ingest.broadcasts_max;
-        let of_account = |live: &&Live| live.account() == account_of(&grant.arn);
-        let broadcasts = self.live.values().filter(of_account).count();
-        if broadcasts >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            self.report(Report::BroadcastRefused {
-                account: account_of(&grant.arn).to_owned(),
-                limit,
-                at: now.wall,
-            });
-            return Err(Refusal::Broadcasts);
-        }
-        let live = Live::new(now, grant.clone(), stream_id(), publisher);
-        self.live.insert(grant.channel.clone(), live);
-        Ok(())
-    }
-
-    /// Queues a report. The queue is half empty when a session begins, and what a session reports is bounded; only health
-    /// can change for ever, so that alone may be left out.
-    fn report(&mut self, report: Report) {
-        let is_health = matches!(
-            &report,
-            Report::Stream(ChannelEvent {
-                event: StreamEvent::StarvationStart | StreamEvent::StarvationEnd,
-                ..
-            })
-        );
-        let room = if is_health {
-            EVENTS_PENDING_MAX * 3 / 4
-        } else {
-            EVENTS_PENDING_MAX
-        };
-        if self.events.len() < room {
-            self.events.push_back(report);
-        } else {
-            tracing::error!(?report, "nobody reads channel events, this one is lost");
-        }
-    }
-
-    fn settle(&mut self, now: Now, channel: &ChannelId) {
-        let Some(live) = self.live.get_mut(channel) else {
-            return;
-        };
-        let mut reports = Vec::new();
-        while let Some(event) = live.poll_event(now) {
-            reports.push(Report::Stream(event));
-        }
-        let ended = live.session.ended();
-        reports.into_iter().for_each(|report| self.report(report));
-        if ended && let Some(live) = self.live.remove(channel) {
-            let (stream_id, bytes) = live.finish(now);
-            let until = now.monotonic.plus(ENDED_STREAM_KEPT);
-            self.ended.push_back(Ended {
-                until,
-                stream_id,
-                bytes,
-            });
-            self.forget_ended(now.monotonic);
-        }
-    }
-
-    fn forget_ended(&mut self, now: MonotonicTime) {
-        let mut bytes: usize = self.ended.iter().map(|ended| ended.bytes).sum();
-        let mut count = self.ended.len();
-        while let Some(oldest) = self.ended.pop_front_if(|oldest| {
-            oldest.until <= now || count > ENDED_STREAMS_MAX || bytes > ENDED_BYTES_MAX
-        }) {
-            count -= 1;
-            bytes -= oldest.bytes;
-            self.origins.remove(&oldest.stream_id);
-        }
     }
 }
 
