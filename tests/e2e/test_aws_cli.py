@@ -74,6 +74,9 @@ def walk_the_composition(aws, rt, stage, channel, started):
     wait_for("an ACTIVE composition", lambda: states() == {"ACTIVE"}, 30)
     listed = rt("list-compositions", "--filter-by-stage-arn", stage)["compositions"]
     assert [one["arn"] for one in listed] == [arn]
+    # The stream is live a little after the composition is ACTIVE: when its first segments can be played.
+    streams = wait_for("a live stream", lambda: aws("ivs", "list-streams")["streams"], 30)
+    assert [stream["channelArn"] for stream in streams] == [channel]
     assert aws("ivs", "get-stream", "--channel-arn", channel)["stream"]["state"] == "LIVE"
     rt("tag-resource", "--resource-arn", arn, "--tags", "team=stage")
     assert rt("list-tags-for-resource", "--resource-arn", arn)["tags"] == {"team": "stage"}

@@ -163,7 +163,9 @@ BASES = {
     "ListStreamKeys": lambda w: {"channelArn": w.channel},
     "ListStreamSessions": lambda w: {"channelArn": w.channel},
     "StartViewerSessionRevocation": lambda w: {"channelArn": w.channel, "viewerId": "eve"},
-    "StartParticipantReplication": lambda w: {"destinationStageArn": ABSENT_CHANNEL.replace("channel", "stage")},
+    "StartParticipantReplication": lambda w: {
+        "sourceStageArn": ABSENT_CHANNEL.replace("channel/absent", "stage/source"),
+        "destinationStageArn": ABSENT_CHANNEL.replace("channel", "stage")},
     "UpdateAdConfiguration": lambda w: {"arn": w.ad_configuration},
     "UpdateChannel": lambda w: {"arn": w.new_channel()[0]},
     "UpdateFailoverSlateConfiguration": lambda w: {"arn": w.slate},
