@@ -16,10 +16,10 @@ use crate::input::Input;
 use crate::model::{self, Operation};
 use crate::ops::{
     ad_configuration, channel, composition, connection_token, delete_named, encoder_configuration,
-    failover_slate_configuration, in_stream, ingest_configuration, participant,
-    playback_key_pair, playback_restriction_policy, public_key, recording_configuration,
-    remove_named, replication, stage, stage_session, storage_configuration, stream, stream_key,
-    stream_session, tag, viewer_session,
+    failover_slate_configuration, in_stream, ingest_configuration, participant, playback_key_pair,
+    playback_restriction_policy, public_key, recording_configuration, remove_named, replication,
+    stage, stage_session, storage_configuration, stream, stream_key, stream_session, tag,
+    viewer_session,
 };
 use crate::reply::{Reply, respond};
 use crate::sigv4::{Principal, SignedParts, Verifier};
