@@ -315,8 +315,8 @@ fn quotas_are_the_documented_ones_unless_the_file_says_otherwise() {
         "[limits.quotas]\nrooms = 1\nstages = 0\nchannels = \"many\"\n",
         &[
             "limits.quotas.rooms: unknown key",
-            "limits.quotas.stages = 0: must be a whole number from 1 to 10000000",
-            "limits.quotas.channels = \"many\": must be a whole number from 1 to 10000000",
+            "limits.quotas.stages = 0: must be a whole number from 1 to 1000000000",
+            "limits.quotas.channels = \"many\": must be a whole number from 1 to 1000000000",
         ],
     );
     file_refused(

@@ -55,8 +55,15 @@ async fn a_composition_to_a_channel_through_the_rust_sdk() {
         .unwrap();
     assert_eq!(started.state, CompositionState::Starting);
     wait_for_state(&realtime, &started.arn, &CompositionState::Active).await;
-    let live = ivs.list_streams().send().await.unwrap().streams;
-    assert_eq!(live[0].channel_arn.as_deref(), Some(channel_arn.as_str()));
+    // A stream is live from its first segment on, a little after the composition is ACTIVE.
+    let live = wait_for("the live stream", || async {
+        let listed = ivs.list_streams().send().await.unwrap();
+        listed.streams.into_iter().next()
+    });
+    assert_eq!(
+        live.await.channel_arn.as_deref(),
+        Some(channel_arn.as_str())
+    );
     stream_session_of(&ivs, &channel_arn).await;
     realtime
         .stop_composition()
