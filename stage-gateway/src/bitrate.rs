@@ -73,8 +73,8 @@ mod tests {
     fn a_burst_after_a_stall_is_no_breach() {
         let stalled = |second| match second {
             20..25 => 0,
-            25 => 5_000,
-            _ => 900,
+            25 => 3_600,
+            _ => 600,
         };
         assert_eq!(first_exceeded(8_000, stalled), None);
     }

@@ -406,7 +406,7 @@ mod tests {
     fn an_offer_of_av1_alone_is_refused() {
         let refused = check_offer(&offer("AV1", "sendonly"), Purpose::Publish);
         assert!(
-            matches!(&refused, Err(OfferError::Unacceptable { rule }) if rule.contains("H.264")),
+            matches!(&refused, Err(OfferError::UnsupportedCodec { kind: "video", supported }) if supported.contains("H.264")),
             "{refused:?}"
         );
     }
