@@ -40,6 +40,8 @@ use crate::{recording_setup, replication, router, stream_log, webhook, whip};
 const STORE_FILE: &str = "proscenium.db";
 /// How long the reports of the last streams may take to be kept.
 const STREAM_LOG_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long the last that happened on stages may take to be kept.
+const STAGE_HISTORY_TIMEOUT: Duration = Duration::from_secs(2);
 /// The key that signs participant tokens.
 const TOKEN_KEY_FILE: &str = "token-key.pem";
 /// Journals of stage sessions.
@@ -264,7 +266,7 @@ impl Platform {
             stream_log.abort();
         }
         self.gateway.shutdown().await;
-        self.history.finish().await;
+        self.history.finish(STAGE_HISTORY_TIMEOUT).await;
         self.api.store.close().await;
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use compositor_core::error_chain::error_chain;
 use compositor_core::time::WallTime;
 use parking_lot::Mutex;
-use sqlx::error::ErrorKind;
+use sqlx::error::{DatabaseError, ErrorKind};
 use stage_gateway::history::HistoryEvent;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
@@ -27,6 +27,9 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// Pauses between attempts when the store does not answer.
 const RETRY_MIN: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// The length of every SQLSTATE.
+const SQLSTATE_CHARS: usize = 5;
 
 const MICROS_PER_DAY: i64 = 24 * 60 * 60 * 1_000_000;
 
@@ -63,15 +66,21 @@ impl StageHistory {
         })
     }
 
-    /// Writes down what has come so far and ends; for when the gateway has ended.
-    pub async fn finish(&self) {
+    /// Writes down what has come so far and ends; for when the gateway has ended. What the store has not taken after `limit`
+    /// is lost.
+    pub async fn finish(&self, limit: Duration) {
         self.stop.send_replace(true);
         let task = self.task.lock().take();
-        if let Some(Err(error)) = match task {
-            Some(task) => Some(task.await),
-            None => None,
-        } {
-            tracing::error!(%error, "writing down the history of stages ended early");
+        let Some(mut task) = task else { return };
+        match timeout(limit, &mut task).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::error!(%error, "writing down the history of stages ended early")
+            }
+            Err(_) => {
+                tracing::error!("the end of the history of stages is not written down");
+                task.abort();
+            }
         }
     }
 }
@@ -154,8 +163,18 @@ async fn end_of(stopped: &mut watch::Receiver<bool>) {
 /// Whether the same can succeed later.
 fn may_pass(error: &StoreError) -> bool {
     match error {
-        StoreError::Sql(sqlx::Error::Database(error)) => matches!(error.kind(), ErrorKind::Other),
+        StoreError::Sql(sqlx::Error::Database(error)) => !is_about_the_data(error.as_ref()),
         StoreError::Sql(_) | StoreError::Busy => true,
         _ => false,
     }
+}
+
+/// Whether the database refuses what it is given, as PostgreSQL does a text with U+0000.
+fn is_about_the_data(error: &dyn DatabaseError) -> bool {
+    let code = error.code().unwrap_or_default();
+    // Data exceptions and violated constraints. The codes of SQLite are shorter.
+    // https://www.postgresql.org/docs/current/errcodes-appendix.html
+    let is_sqlstate = code.len() == SQLSTATE_CHARS;
+    let refused = is_sqlstate && (code.starts_with("22") || code.starts_with("23"));
+    refused || !matches!(error.kind(), ErrorKind::Other)
 }

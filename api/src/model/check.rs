@@ -142,6 +142,13 @@ fn text(
             named.join(", ")
         )));
     }
+    // PostgreSQL has no text with it, and nobody means it.
+    if text.contains('\0') {
+        return Err(ApiError::validation(format!(
+            "`{path}`: '{}' given, must not contain U+0000",
+            shown(text)
+        )));
+    }
     Ok(value)
 }
 

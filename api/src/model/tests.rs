@@ -44,6 +44,11 @@ fn a_message_names_member_value_and_rule() {
             "`type`: 'CHEAP' given, must be one of BASIC, STANDARD, ADVANCED_SD, ADVANCED_HD",
         ),
         (
+            "DisconnectParticipant",
+            json!({"stageArn": "arn:aws:ivs:us-east-1:1:stage/a", "participantId": "a", "reason": "b\0"}),
+            "`reason`: 'b\0' given, must not contain U+0000",
+        ),
+        (
             "CreateChannel",
             json!({"tags": {"a": 1}}),
             "`tags.a`: a number given, must be a string",

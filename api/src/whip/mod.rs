@@ -14,7 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 use compositor_core::id::ParticipantId;
-use stage_gateway::error::TokenError;
+use stage_gateway::error::{OfferError, TokenError};
 use stage_gateway::history::ClientAttributes;
 use stage_gateway::token::{self, Grant, ImportedKey};
 use stage_gateway::{Answer, Gateway, PatchAnswer};
@@ -88,6 +88,11 @@ async fn subscribe(
 ) -> Result<Response, WhipError> {
     let grant = state.grant(&headers).await?;
     let offer = sdp_text(&headers, SDP, &offer)?;
+    if !token::is_participant_id(&publisher) {
+        // Nobody is called that, and what is remembered of attempts names participants only.
+        let publisher = ParticipantId::new(shown(&publisher));
+        return Err(OfferError::PublisherNotFound { publisher }.into());
+    }
     let answer = state
         .gateway
         .subscribe(

@@ -8,6 +8,7 @@ mod parts;
 mod postgres;
 mod resources;
 mod restarts;
+mod stage_history;
 mod webhooks;
 
 use std::future::Future;

@@ -10,7 +10,7 @@ use super::{Grant, TokenIssuer, TokenSpec, malformed};
 use crate::error::TokenError;
 
 /// The longest participant id that a token may carry (IVS).
-pub const PARTICIPANT_ID_CHARS_MAX: usize = 64;
+const PARTICIPANT_ID_CHARS_MAX: usize = 64;
 
 /// The longest user id (IVS).
 const USER_ID_CHARS_MAX: usize = 128;
@@ -56,6 +56,12 @@ struct Capabilities {
     allow_publish: bool,
     #[serde(default)]
     allow_subscribe: bool,
+}
+
+/// Whether a participant can be called that.
+pub fn is_participant_id(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    (1..=PARTICIPANT_ID_CHARS_MAX).contains(&text.len()) && text.bytes().all(is_plain)
 }
 
 impl Claims {
@@ -128,14 +134,13 @@ impl Claims {
     }
 
     fn check_participant(&self) -> Result<(), TokenError> {
-        let id_is_plain = self
-            .jti
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b));
-        if self.jti.is_empty() || self.jti.len() > PARTICIPANT_ID_CHARS_MAX || !id_is_plain {
+        if !is_participant_id(&self.jti) {
             return Err(malformed(format!(
                 "jti must be 1 to {PARTICIPANT_ID_CHARS_MAX} letters, digits, _ or -"
             )));
+        }
+        if self.user_id.as_ref().is_some_and(|id| id.contains('\0')) {
+            return Err(malformed("user_id must not contain U+0000"));
         }
         Ok(())
     }

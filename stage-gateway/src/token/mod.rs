@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use compositor_core::id::{ParticipantId, StageId};
 use compositor_core::time::WallTime;
 
-pub use self::claims::PARTICIPANT_ID_CHARS_MAX;
+pub use self::claims::is_participant_id;
 pub use self::key::{ImportedKey, TOKEN_BYTES_MAX, TokenKey, key_id};
 use crate::error::TokenError;
 

@@ -286,6 +286,24 @@ fn a_self_signed_token_beyond_the_limits_is_refused_and_the_rule_named() {
 }
 
 #[test]
+fn no_token_has_a_nul_in_its_user_id() {
+    let mut claims = self_signed();
+    claims["user_id"] = json!("a\0b");
+    let key = key();
+    let own = TokenSpec {
+        user_id: "a\0b".into(),
+        ..spec()
+    };
+    for refused in [
+        Application::new().verify(&claims),
+        key.verify(NOW, &issuer(), &key.mint(&issuer(), &own)),
+    ] {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("must not contain U+0000"), "{refused}");
+    }
+}
+
+#[test]
 fn a_key_signs_for_stages_of_its_account_only() {
     let mut claims = self_signed();
     claims["resource"] = json!("arn:aws:ivs:us-east-1:210987654321:stage/AbCdEf123456");
