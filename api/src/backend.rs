@@ -24,8 +24,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Signs a participant token; nothing is stored here.
     async fn mint_participant_token(&self, request: &TokenRequest) -> Result<String, BackendError>;
 
-    /// Ends the participant's connections, if it has any, and refuses its token from now on. The store has the
-    /// revocation already. Answers whether the participant was connected.
+    /// Ends the participant's connections, if it has any; then its token is refused from now on. The store has the
+    /// revocation of a token that has not expired. Answers whether the participant was connected.
     async fn disconnect_participant(
         &self,
         stage: &StageId,

@@ -24,6 +24,7 @@ pub(crate) struct Script {
     pub(crate) buckets: BTreeSet<String>,
     pub(crate) sessions: BTreeMap<String, String>,
     pub(crate) publishing: BTreeSet<(String, String)>,
+    pub(crate) connected: BTreeSet<(String, String)>,
     pub(crate) live: BTreeMap<String, StreamHealth>,
     pub(crate) ad_break: Option<String>,
     pub(crate) broken: bool,
@@ -66,8 +67,9 @@ impl Backend for FakeBackend {
         participant: &ParticipantId,
         reason: &str,
     ) -> Result<bool, BackendError> {
-        self.note(format!("disconnect {stage} {participant} '{reason}'"))
-            .map(|()| true)
+        self.note(format!("disconnect {stage} {participant} '{reason}'"))?;
+        let who = (stage.to_string(), participant.to_string());
+        Ok(self.script(|script| script.connected.remove(&who)))
     }
 
     async fn stage_deleted(&self, stage: &StageId) {

@@ -175,21 +175,26 @@ impl Gateway {
         Ok(())
     }
 
-    /// Disconnects a participant and refuses its token from now on. True when it was connected.
+    /// Disconnects a participant and refuses its token from now on. True when it was connected; of one who was not,
+    /// nothing is remembered: the tokens that must not be used any more are the caller's to know.
     pub async fn disconnect_participant(
         &self,
         stage: &StageId,
         participant: &ParticipantId,
     ) -> bool {
-        self.revoke(stage, participant);
         let Some(session) = self.inner.sessions.get(stage) else {
             return false;
         };
-        let participant = participant.clone();
-        let asked = session
-            .ask(|reply| SessionInput::Disconnect { participant, reply })
-            .await;
-        asked.unwrap_or(false)
+        let whom = participant.clone();
+        let asked = session.ask(|reply| SessionInput::Disconnect {
+            participant: whom,
+            reply,
+        });
+        let was_connected = asked.await.unwrap_or(false);
+        if was_connected {
+            self.revoke(stage, participant);
+        }
+        was_connected
     }
 
     /// Refuses a participant's token without touching connections; for start-up, when the store remembers.
