@@ -1,4 +1,4 @@
-//! The type of resource that an operation is about when its request names none.
+//! The type of resource that an operation makes, lists or is about.
 
 use crate::arn::ArnKind;
 

@@ -71,6 +71,64 @@ fn a_request_without_resource_acts_on_the_whole_type() {
 }
 
 #[test]
+fn naming_another_resource_opens_no_type() {
+    let arn = |resource: &str| format!("arn:aws:ivs:us-east-1:1:{resource}");
+    let all_but = |kind: &str| {
+        let all = ["stage", "channel", "recording-configuration"];
+        let rest = all.into_iter().filter(|other| *other != kind);
+        let rest: Vec<String> = rest.map(|other| arn(&format!("{other}/*"))).collect();
+        let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
+        principal(&[(&["ivs:*"], &rest)])
+    };
+    for (operation, named, kind) in [
+        ("ListCompositions", "stage/a", "composition"),
+        (
+            "ListIngestConfigurations",
+            "stage/a",
+            "ingest-configuration",
+        ),
+        (
+            "CreateIngestConfiguration",
+            "stage/a",
+            "ingest-configuration",
+        ),
+        ("ListChannels", "recording-configuration/a", "channel"),
+        ("CreateChannel", "recording-configuration/a", "channel"),
+        ("CreateStreamKey", "channel/a", "stream-key"),
+        ("ListStreamKeys", "channel/a", "stream-key"),
+    ] {
+        let named = arn(named);
+        let refused = authorize("us-east-1", &all_but(kind), operation, &[&named]);
+        let refused = refused.expect_err(operation);
+        let whole_type = arn(&format!("{kind}/*"));
+        assert!(refused.message().ends_with(&whole_type), "{refused}");
+        let who = principal(&[(&["ivs:*"], &[&named, &whole_type])]);
+        assert!(authorize("us-east-1", &who, operation, &[&named]).is_ok());
+    }
+}
+
+#[test]
+fn what_belongs_to_a_named_resource_needs_no_more() {
+    let stage = "arn:aws:ivs:us-east-1:1:stage/a";
+    let channel = "arn:aws:ivs:us-east-1:1:channel/a";
+    let who = principal(&[(&["ivs:*"], &[stage, channel])]);
+    for (operation, named) in [
+        ("CreateParticipantToken", stage),
+        ("ListParticipants", stage),
+        ("ListParticipantEvents", stage),
+        ("ListParticipantReplicas", stage),
+        ("ListStageSessions", stage),
+        ("ListStreamSessions", channel),
+        ("ListTagsForResource", stage),
+    ] {
+        assert!(
+            authorize("us-east-1", &who, operation, &[named]).is_ok(),
+            "{operation}"
+        );
+    }
+}
+
+#[test]
 fn every_operation_that_may_name_no_resource_has_a_type() {
     let without: Vec<&str> = crate::model::operation_names()
         .filter(|name| new_resource_kind(name).is_none())
