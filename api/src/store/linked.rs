@@ -59,7 +59,7 @@ impl Store {
             && changed.record.link() != changed.parent.as_ref()
         {
             must_exist(&mut tx, account, changed.record.link()).await?;
-            relink(&mut tx, arn, changed.record.link()).await?;
+            relink(&mut tx, account, arn, changed.record.link()).await?;
         }
         tx.commit().await?;
         Ok(changed)
@@ -88,15 +88,17 @@ impl Store {
     }
 }
 
-/// A stage that is recorded by the storage configuration `arn`.
+/// A stage of the account that is recorded by the storage configuration `arn`.
 pub(super) async fn stage_that_refers_to(
     tx: &mut AnyConnection,
+    account: &str,
     arn: &Arn,
 ) -> Result<Option<String>, StoreError> {
-    let sql = "SELECT arn FROM resource WHERE parent = $1 AND kind = $2 ORDER BY seq LIMIT 1";
+    let sql = "SELECT arn FROM resource WHERE parent = $1 AND kind = $2 AND account = $3 ORDER BY seq LIMIT 1";
     let stage = sqlx::query_scalar(sql)
         .bind(arn.to_string())
         .bind(ArnKind::Stage.as_str())
+        .bind(account)
         .fetch_optional(tx)
         .await?;
     Ok(stage)
@@ -108,12 +110,13 @@ pub(super) async fn detach_ingest_configurations(
     account: &str,
     stage: &Arn,
 ) -> Result<(), StoreError> {
-    let attached: Vec<String> =
-        sqlx::query_scalar("SELECT arn FROM resource WHERE parent = $1 AND kind = $2")
-            .bind(stage.to_string())
-            .bind(ArnKind::IngestConfiguration.as_str())
-            .fetch_all(&mut *tx)
-            .await?;
+    let sql = "SELECT arn FROM resource WHERE parent = $1 AND kind = $2 AND account = $3";
+    let attached: Vec<String> = sqlx::query_scalar(sql)
+        .bind(stage.to_string())
+        .bind(ArnKind::IngestConfiguration.as_str())
+        .bind(account)
+        .fetch_all(&mut *tx)
+        .await?;
     for arn in attached {
         let arn = read_arn(&arn)?;
         let detach = |record: &mut IngestConfigurationRecord| -> Result<(), StoreError> {
@@ -121,7 +124,7 @@ pub(super) async fn detach_ingest_configurations(
             Ok(())
         };
         update_row(&mut *tx, account, &arn, detach).await?;
-        relink(&mut *tx, &arn, None).await?;
+        relink(&mut *tx, account, &arn, None).await?;
     }
     Ok(())
 }
@@ -139,10 +142,16 @@ async fn must_exist(
     }
 }
 
-async fn relink(tx: &mut AnyConnection, arn: &Arn, link: Option<&Arn>) -> Result<(), StoreError> {
-    sqlx::query("UPDATE resource SET parent = $1 WHERE arn = $2")
+async fn relink(
+    tx: &mut AnyConnection,
+    account: &str,
+    arn: &Arn,
+    link: Option<&Arn>,
+) -> Result<(), StoreError> {
+    sqlx::query("UPDATE resource SET parent = $1 WHERE arn = $2 AND account = $3")
         .bind(link.map(Arn::to_string))
         .bind(arn.to_string())
+        .bind(account)
         .execute(tx)
         .await?;
     Ok(())

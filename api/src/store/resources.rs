@@ -294,6 +294,9 @@ impl Store {
     pub async fn delete(&self, account: &str, arn: &Arn) -> Result<Deletion, StoreError> {
         let mut tx = self.write().await?;
         let text = arn.to_string();
+        if !exists(&mut tx, account, &text).await? {
+            return Ok(Deletion::Missing);
+        }
         let user: Option<String> = sqlx::query_scalar(
             "SELECT c.arn FROM composition_use u JOIN composition c ON c.arn = u.composition_arn \
              WHERE u.used_arn = $1 AND c.account = $2 AND c.unfinished = 1 LIMIT 1",
@@ -308,18 +311,15 @@ impl Store {
         if let Some(by) = channel_that_refers_to(&mut tx, account, arn).await? {
             return Ok(Deletion::Attached { by });
         }
-        if let Some(by) = stage_that_refers_to(&mut tx, arn).await? {
+        if let Some(by) = stage_that_refers_to(&mut tx, account, arn).await? {
             return Ok(Deletion::Attached { by });
         }
         detach_ingest_configurations(&mut tx, account, arn).await?;
-        let gone = sqlx::query("DELETE FROM resource WHERE account = $1 AND arn = $2")
+        sqlx::query("DELETE FROM resource WHERE account = $1 AND arn = $2")
             .bind(account)
             .bind(&text)
             .execute(&mut *tx)
             .await?;
-        if gone.rows_affected() == 0 {
-            return Ok(Deletion::Missing);
-        }
         for sql in [
             "DELETE FROM resource WHERE parent = $1",
             "DELETE FROM participant_token WHERE stage_arn = $1",

@@ -29,6 +29,24 @@ async fn an_account_does_not_see_the_resources_of_another() {
 }
 
 #[tokio::test]
+async fn what_another_account_uses_is_missing_and_not_in_use() {
+    let world = World::new().await;
+    let (storage, channel) = (world.storage().await, world.channel().await);
+    let request =
+        json!({"autoParticipantRecordingConfiguration": {"storageConfigurationArn": storage}});
+    world.call("CreateStage", request).await.ok();
+    let request = json!({"arn": storage});
+    let own = world.call("DeleteStorageConfiguration", request.clone());
+    own.await.err(409, "ConflictException", "stage/");
+    let answer = world.call_as(OTHER_KEY, "DeleteStorageConfiguration", request);
+    let answer = answer.await;
+    answer.err(404, "ResourceNotFoundException", &storage);
+    assert!(!answer.message().contains("stage/"), "{answer:?}");
+    let answer = world.call_as(OTHER_KEY, "DeleteChannel", json!({"arn": channel}));
+    answer.await.err(404, "ResourceNotFoundException", &channel);
+}
+
+#[tokio::test]
 async fn what_the_policy_does_not_allow_is_denied_by_name() {
     let world = World::new().await;
     let stage = world.stage().await;
