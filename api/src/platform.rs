@@ -64,7 +64,6 @@ pub struct Platform {
     recordings: ChannelRecordings,
     stream_log: Mutex<JoinHandle<()>>,
     history: StageHistory,
-    clock: Clock,
 }
 
 impl fmt::Debug for Platform {
@@ -220,7 +219,6 @@ impl Platform {
             recordings,
             stream_log: Mutex::new(stream_log),
             history,
-            clock,
         })
     }
 
@@ -240,7 +238,7 @@ impl Platform {
             region: self.api.settings.region.clone(),
             gateway: self.gateway.clone(),
             store: self.api.store.clone(),
-            clock: self.clock,
+            clock: self.api.clock.clone(),
         };
         page.merge(whip::router(whip))
             .merge(self.playback_routes())

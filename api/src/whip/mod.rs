@@ -14,6 +14,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{patch, post};
 use compositor_core::id::ParticipantId;
+use recorder::WallClock;
 use stage_gateway::error::{OfferError, TokenError};
 use stage_gateway::history::ClientAttributes;
 use stage_gateway::token::{self, Grant, ImportedKey};
@@ -21,7 +22,6 @@ use stage_gateway::{Answer, Gateway, PatchAnswer};
 
 use self::error::WhipError;
 use crate::arn::{Arn, ArnKind};
-use crate::clock::Clock;
 use crate::dto::public_key::PublicKeyRecord;
 use crate::dto::stage::StageRecord;
 use crate::public_key::P384PublicKey;
@@ -45,7 +45,7 @@ pub struct WhipState {
     /// Knows which stages and public keys exist.
     pub store: Store,
     /// For token expiry.
-    pub clock: Clock,
+    pub clock: WallClock,
 }
 
 /// The routes below `/whip`.
@@ -111,7 +111,7 @@ async fn trickle(
     headers: HeaderMap,
     fragment: Bytes,
 ) -> Result<Response, WhipError> {
-    let grant = state.grant(&headers).await?;
+    let grant = state.grant_on(&headers, &resource).await?;
     let fragment = sdp_text(&headers, SDP_FRAGMENT, &fragment)?;
     let if_match = headers
         .get(header::IF_MATCH)
@@ -139,7 +139,7 @@ async fn end(
     Path(resource): Path<String>,
     headers: HeaderMap,
 ) -> Result<StatusCode, WhipError> {
-    let grant = state.grant(&headers).await?;
+    let grant = state.grant_on(&headers, &resource).await?;
     state.gateway.delete(&grant, &resource).await?;
     Ok(StatusCode::OK)
 }
@@ -178,24 +178,24 @@ async fn any_origin(request: axum::extract::Request, next: Next) -> Response {
 }
 
 impl WhipState {
+    /// The bearer token's rights on a connection. Tokens are checked when somebody joins: the one that made the connection
+    /// is good for as long as that lasts, another one must be good now.
+    async fn grant_on(&self, headers: &HeaderMap, resource: &str) -> Result<Grant, WhipError> {
+        match self.gateway.made_with(bearer(headers)?, resource) {
+            Some(grant) => Ok(grant),
+            None => self.grant(headers).await,
+        }
+    }
+
     /// The bearer token's rights, on a stage that exists.
     async fn grant(&self, headers: &HeaderMap) -> Result<Grant, WhipError> {
-        let authorization = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok());
-        let (scheme, token) = authorization
-            .and_then(|value| value.split_once(' '))
-            .ok_or_else(WhipError::no_token)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(WhipError::no_token());
-        }
-        let token = token.trim();
+        let token = bearer(headers)?;
         let key_id = token::key_id(token)?;
         let imported = match &key_id {
             Some(key_id) => Some(self.imported_key(key_id).await?),
             None => None,
         };
-        let now = self.clock.wall();
+        let now = self.clock.now();
         let grant = self.gateway.verify_token(now, token, imported.as_ref())?;
         let stage = Arn::new(
             &self.region,
@@ -237,7 +237,7 @@ impl WhipState {
             return Err(TokenError::Revoked { participant }.into());
         }
         if self_signed && known.is_none_or(|known| known.expires_at < grant.expires_at) {
-            let (now, expires_at) = (self.clock.wall(), grant.expires_at);
+            let (now, expires_at) = (self.clock.now(), grant.expires_at);
             let remembered = self
                 .store
                 .remember_token(now, stage, participant, expires_at);
@@ -245,6 +245,20 @@ impl WhipState {
         }
         Ok(())
     }
+}
+
+/// The token that the request shows.
+fn bearer(headers: &HeaderMap) -> Result<&str, WhipError> {
+    let authorization = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    let (scheme, token) = authorization
+        .and_then(|value| value.split_once(' '))
+        .ok_or_else(WhipError::no_token)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(WhipError::no_token());
+    }
+    Ok(token.trim())
 }
 
 /// What the client says of itself.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use api::arn::{Arn, ArnKind};
-use api::clock::Clock;
 use api::store::{Database, NewResource, Store};
 use api::whip::{WhipState, router};
 use axum::body::Body;
@@ -13,6 +14,7 @@ use compositor_core::id::{ParticipantId, StageId};
 use compositor_core::time::WallTime;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use recorder::WallClock;
 use serde_json::{Value, json};
 use stage_gateway::limits::StreamLimits;
 use stage_gateway::token::{TokenIssuer, TokenSpec};
@@ -24,11 +26,12 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const STAGE: &str = "AbCdEf123456";
 const REGION: &str = "us-east-1";
 const MINUTE: i64 = 60 * 1_000_000;
+const START: i64 = 1_800_000_000_000_000;
 
 pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) gateway: Gateway,
-    pub(crate) clock: Clock,
+    now: Arc<AtomicI64>,
     _folder: TempDir,
 }
 
@@ -65,7 +68,7 @@ impl World {
         let world = Self {
             store,
             gateway: gateway.await.unwrap(),
-            clock: Clock::start(),
+            now: Arc::new(AtomicI64::new(START)),
             _folder: folder,
         };
         world.keep_stage().await;
@@ -90,9 +93,13 @@ impl World {
         Arn::new(REGION, ACCOUNT, ArnKind::Stage, STAGE)
     }
 
+    pub(crate) fn elapse_minutes(&self, minutes: i64) {
+        self.now.fetch_add(minutes * MINUTE, Ordering::Relaxed);
+    }
+
     /// A token that ends `minutes` from now.
     pub(crate) fn token(&self, participant: &str, minutes: i64) -> String {
-        let now = self.clock.wall();
+        let now = self.now.load(Ordering::Relaxed);
         self.gateway.mint_token(&TokenSpec {
             account: ACCOUNT.to_owned(),
             stage: StageId::new(STAGE),
@@ -101,8 +108,8 @@ impl World {
             attributes: BTreeMap::new(),
             allow_publish: true,
             allow_subscribe: true,
-            issued_at: WallTime(now.0 - 60 * MINUTE),
-            expires_at: WallTime(now.0 + minutes * MINUTE),
+            issued_at: WallTime(now - 60 * MINUTE),
+            expires_at: WallTime(now + minutes * MINUTE),
         })
     }
 
@@ -129,11 +136,12 @@ impl World {
             .header("content-type", "application/sdp")
             .body(Body::from(body))
             .unwrap();
+        let now = Arc::clone(&self.now);
         let state = WhipState {
             gateway: self.gateway.clone(),
             region: REGION.to_owned(),
             store: self.store.clone(),
-            clock: self.clock,
+            clock: WallClock::new(move || WallTime(now.load(Ordering::Relaxed))),
         };
         let response = router(state).oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();

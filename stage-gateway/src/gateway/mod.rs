@@ -24,7 +24,7 @@ use crate::limits::{EVENT_QUEUE, StreamLimits};
 use crate::mux::Mux;
 use crate::session::{SessionInput, SessionSetup, SessionShared};
 use crate::stage_media::StageMedia;
-use crate::token::{Grant, ImportedKey, TokenIssuer, TokenKey, TokenSpec};
+use crate::token::{Grant, ImportedKey, TokenIssuer, TokenKey, TokenSpec, TokenText};
 use registry::{Resources, Revocations, Sessions};
 
 /// What the gateway needs to know.
@@ -159,6 +159,13 @@ impl Gateway {
             });
         }
         Ok(grant)
+    }
+
+    /// The grant that a published or subscribed resource was made with, if it was read from this token. Whoever was let in
+    /// with a token may go on and end with it, also when it has expired or its key is gone.
+    pub fn made_with(&self, token: &str, resource: &str) -> Option<Grant> {
+        let token = TokenText::new(token);
+        self.inner.resources.made_with(&token, resource)
     }
 
     /// What happens from now on, on all stages. A listener that falls far behind is told how many events it lost, and

@@ -267,8 +267,7 @@ impl Inner {
         self.resources.insert(
             id.clone(),
             Resource {
-                stage: grant.stage.clone(),
-                participant: grant.participant.clone(),
+                grant: grant.clone(),
                 peer: peer.clone(),
                 stop,
                 etag: AsyncMutex::new(etag.clone()),

@@ -14,7 +14,7 @@ use crate::error::ResourceError;
 use crate::limits::REVOKED_MAX;
 use crate::peer::Peer;
 use crate::session::{SessionShared, StopReason};
-use crate::token::Grant;
+use crate::token::{Grant, TokenText};
 
 /// The running sessions.
 #[derive(Debug, Default)]
@@ -69,10 +69,8 @@ pub(super) struct Resources {
 
 /// One peer connection as HTTP sees it.
 pub(super) struct Resource {
-    /// Whose.
-    pub(super) stage: StageId,
-    /// Whose.
-    pub(super) participant: ParticipantId,
+    /// What it was made with.
+    pub(super) grant: Grant,
     /// The connection.
     pub(super) peer: Arc<Peer>,
     /// Ends it.
@@ -84,7 +82,7 @@ pub(super) struct Resource {
 impl fmt::Debug for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Resource")
-            .field("participant", &self.participant)
+            .field("participant", &self.grant.participant)
             .finish_non_exhaustive()
     }
 }
@@ -106,12 +104,20 @@ impl Resources {
                 resource: id.to_owned(),
             });
         };
-        if resource.stage != grant.stage || resource.participant != grant.participant {
+        let owner = &resource.grant;
+        if owner.stage != grant.stage || owner.participant != grant.participant {
             return Err(ResourceError::NotOwner {
                 resource: id.to_owned(),
             });
         }
         Ok(resource)
+    }
+
+    /// What the resource was made with, if that was this token.
+    pub(super) fn made_with(&self, token: &TokenText, id: &str) -> Option<Grant> {
+        let by_id = self.by_id.lock();
+        let owner = by_id.get(id).map(|resource| &resource.grant);
+        owner.filter(|owner| owner.token == *token).cloned()
     }
 
     /// How many there are.

@@ -6,7 +6,7 @@ use compositor_core::id::{ParticipantId, StageId};
 use compositor_core::time::WallTime;
 use serde::{Deserialize, Serialize};
 
-use super::{Grant, TokenIssuer, TokenSpec, malformed};
+use super::{Grant, TokenIssuer, TokenSpec, TokenText, malformed};
 use crate::error::TokenError;
 
 /// The longest participant id that a token may carry (IVS).
@@ -48,6 +48,9 @@ pub(super) struct Claims {
     attributes: BTreeMap<String, String>,
     capabilities: Capabilities,
     version: String,
+    /// What they were read from.
+    #[serde(skip)]
+    pub(super) token: TokenText,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,6 +85,7 @@ impl Claims {
                 allow_subscribe: spec.allow_subscribe,
             },
             version: OWN_VERSION.to_owned(),
+            token: TokenText::default(),
         }
     }
 
@@ -200,6 +204,7 @@ impl Claims {
             allow_publish: self.capabilities.allow_publish,
             allow_subscribe: self.capabilities.allow_subscribe,
             expires_at: WallTime(self.exp.saturating_mul(MICROS_PER_SECOND)),
+            token: self.token,
         }
     }
 }

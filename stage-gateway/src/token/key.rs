@@ -15,7 +15,7 @@ use p384::pkcs8::{
 use p384::{PublicKey, SecretKey};
 
 use super::claims::Claims;
-use super::{Grant, TokenIssuer, TokenSpec, malformed};
+use super::{Grant, TokenIssuer, TokenSpec, TokenText, malformed};
 use crate::error::{TokenError, TokenKeyError};
 
 /// Largest token accepted; claims with the 1 KB of attributes that IVS allows stay far below.
@@ -137,7 +137,9 @@ fn decode(token: &str, key: &DecodingKey) -> Result<Claims, TokenError> {
         JwtErrorKind::InvalidSignature => TokenError::BadSignature,
         _ => malformed(error.to_string()),
     })?;
-    Ok(decoded.claims)
+    let mut claims = decoded.claims;
+    claims.token = TokenText::new(token);
+    Ok(claims)
 }
 
 fn check_length(token: &str) -> Result<(), TokenError> {

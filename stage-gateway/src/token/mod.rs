@@ -5,6 +5,7 @@ mod claims;
 mod key;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use compositor_core::id::{ParticipantId, StageId};
 use compositor_core::time::WallTime;
@@ -55,6 +56,25 @@ pub struct Grant {
     pub allow_subscribe: bool,
     /// When it ends.
     pub expires_at: WallTime,
+    /// What it was read from.
+    pub token: TokenText,
+}
+
+/// A token as its bearer shows it; a secret.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct TokenText(String);
+
+impl TokenText {
+    /// Wraps a token.
+    pub fn new(token: impl Into<String>) -> Self {
+        Self(token.into())
+    }
+}
+
+impl fmt::Debug for TokenText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenText(..)")
+    }
 }
 
 impl Grant {
