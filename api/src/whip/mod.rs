@@ -25,7 +25,7 @@ use crate::arn::{Arn, ArnKind};
 use crate::dto::public_key::PublicKeyRecord;
 use crate::dto::stage::StageRecord;
 use crate::public_key::P384PublicKey;
-use crate::store::Store;
+use crate::store::{KnownToken, Store, StoreError};
 use crate::validate::shown;
 
 const SDP: &str = "application/sdp";
@@ -73,11 +73,9 @@ async fn publish(
 ) -> Result<Response, WhipError> {
     let grant = state.grant(&headers).await?;
     let offer = sdp_text(&headers, SDP, &offer)?;
-    let answer = state
-        .gateway
-        .publish(&grant, client_of(&headers), offer)
-        .await?;
-    created(answer)
+    let publishing = state.gateway.publish(&grant, client_of(&headers), offer);
+    let answered = publishing.await;
+    created(state.confirm(&grant, answered).await?)
 }
 
 async fn subscribe(
@@ -93,16 +91,10 @@ async fn subscribe(
         let publisher = ParticipantId::new(shown(&publisher));
         return Err(OfferError::PublisherNotFound { publisher }.into());
     }
-    let answer = state
-        .gateway
-        .subscribe(
-            &grant,
-            client_of(&headers),
-            &ParticipantId::new(publisher),
-            offer,
-        )
-        .await?;
-    created(answer)
+    let (publisher, client) = (ParticipantId::new(publisher), client_of(&headers));
+    let subscribing = state.gateway.subscribe(&grant, client, &publisher, offer);
+    let answered = subscribing.await;
+    created(state.confirm(&grant, answered).await?)
 }
 
 async fn trickle(
@@ -197,18 +189,47 @@ impl WhipState {
         };
         let now = self.clock.now();
         let grant = self.gateway.verify_token(now, token, imported.as_ref())?;
-        let stage = Arn::new(
-            &self.region,
-            &grant.account,
-            ArnKind::Stage,
-            grant.stage.as_str(),
-        );
-        let found = self.store.find::<StageRecord>(&grant.account, &stage);
-        if found.await?.is_none() {
+        let stage = self.stage_of(&grant);
+        if !self.has_stage(&stage).await? {
             return Err(WhipError::stage_gone(&grant.stage));
         }
         self.admit(&stage, &grant, key_id.is_some()).await?;
         Ok(grant)
+    }
+
+    /// Asks the store once more when the session has let somebody in: DeleteStage and DisconnectParticipant write there
+    /// first, so one that came meanwhile either found the connection or is seen here.
+    async fn confirm(
+        &self,
+        grant: &Grant,
+        answered: Result<Answer, OfferError>,
+    ) -> Result<Answer, WhipError> {
+        let may_stay = self.may_stay(grant).await;
+        if let (Err(_), Ok(answer)) = (&may_stay, &answered) {
+            // It may have ended by itself.
+            let _ = self.gateway.delete(grant, &answer.resource).await;
+        }
+        may_stay?;
+        Ok(answered?)
+    }
+
+    async fn may_stay(&self, grant: &Grant) -> Result<(), WhipError> {
+        let stage = self.stage_of(grant);
+        if !self.has_stage(&stage).await? {
+            self.gateway.delete_stage(&grant.stage).await;
+            return Err(WhipError::stage_gone(&grant.stage));
+        }
+        self.refuse_revoked(&stage, grant).await.map(drop)
+    }
+
+    fn stage_of(&self, grant: &Grant) -> Arn {
+        let id = grant.stage.as_str();
+        Arn::new(&self.region, &grant.account, ArnKind::Stage, id)
+    }
+
+    async fn has_stage(&self, stage: &Arn) -> Result<bool, StoreError> {
+        let found = self.store.find::<StageRecord>(stage.account(), stage);
+        Ok(found.await?.is_some())
     }
 
     async fn imported_key(&self, key_id: &str) -> Result<ImportedKey, WhipError> {
@@ -230,20 +251,28 @@ impl WhipState {
     /// Refuses whom DisconnectParticipant named, and makes a participant who came with a token of the application's own
     /// known to the stage.
     async fn admit(&self, stage: &Arn, grant: &Grant, self_signed: bool) -> Result<(), WhipError> {
-        let participant = &grant.participant;
-        let known = self.store.token(stage, participant).await?;
-        if known.is_some_and(|known| known.revoked) {
-            let participant = participant.clone();
-            return Err(TokenError::Revoked { participant }.into());
-        }
+        let known = self.refuse_revoked(stage, grant).await?;
         if self_signed && known.is_none_or(|known| known.expires_at < grant.expires_at) {
             let (now, expires_at) = (self.clock.now(), grant.expires_at);
             let remembered = self
                 .store
-                .remember_token(now, stage, participant, expires_at);
+                .remember_token(now, stage, &grant.participant, expires_at);
             remembered.await?;
         }
         Ok(())
+    }
+
+    async fn refuse_revoked(
+        &self,
+        stage: &Arn,
+        grant: &Grant,
+    ) -> Result<Option<KnownToken>, WhipError> {
+        let known = self.store.token(stage, &grant.participant).await?;
+        if known.is_some_and(|known| known.revoked) {
+            let participant = grant.participant.clone();
+            return Err(TokenError::Revoked { participant }.into());
+        }
+        Ok(known)
     }
 }
 

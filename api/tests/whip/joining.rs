@@ -1,4 +1,15 @@
-use crate::world::World;
+use std::time::{Duration, Instant};
+
+use api::store::Deletion;
+use compositor_core::id::{ParticipantId, StageId};
+
+use crate::world::{ACCOUNT, STAGE, World};
+
+/// Longest wait for what should take milliseconds.
+const SOON: Duration = Duration::from_secs(10);
+
+/// Each with the other half of the race a little later.
+const RACES: usize = 20;
 
 #[tokio::test]
 async fn what_cannot_be_a_participant_does_not_publish() {
@@ -17,4 +28,48 @@ async fn what_cannot_be_a_participant_does_not_publish() {
         refused.code, "PublisherNotFound",
         "her codecs are not known yet"
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_on_a_stage_that_was_deleted_meanwhile() {
+    let stage = StageId::new(STAGE);
+    for turns in 0..RACES {
+        let world = World::new().await;
+        let token = world.token("ann", 60);
+        let delete = async {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+            let deleted = world.store.delete(ACCOUNT, &world.stage()).await;
+            assert_eq!(deleted.unwrap(), Deletion::Deleted);
+            world.gateway.delete_stage(&stage).await;
+        };
+        let (answer, ()) = tokio::join!(world.publish(&token), delete);
+        assert!(matches!(answer.status.as_u16(), 201 | 404), "{answer:?}");
+        assert_eq!(world.gateway.active_session(&stage), None, "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_stays_who_was_disconnected_meanwhile() {
+    let (stage, ann) = (StageId::new(STAGE), ParticipantId::new("ann"));
+    for turns in 0..RACES {
+        let world = World::new().await;
+        let token = world.known_token("ann").await;
+        let disconnect = async {
+            for _ in 0..turns {
+                tokio::task::yield_now().await;
+            }
+            assert!(world.revoke("ann").await);
+            world.gateway.disconnect_participant(&stage, &ann).await;
+        };
+        let (answer, ()) = tokio::join!(world.publish(&token), disconnect);
+        assert!(matches!(answer.status.as_u16(), 201 | 401), "{answer:?}");
+        let start = Instant::now();
+        while world.gateway.disconnect_participant(&stage, &ann).await {
+            assert!(start.elapsed() < SOON, "ann is there after {answer:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(world.publish(&token).await.code, "RevokedToken");
+    }
 }

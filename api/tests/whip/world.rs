@@ -113,6 +113,26 @@ impl World {
         })
     }
 
+    /// A token that the stage remembers.
+    pub(crate) async fn known_token(&self, participant: &str) -> String {
+        let now = self.now.load(Ordering::Relaxed);
+        let (participant_id, expires_at) = (ParticipantId::new(participant), now + 60 * MINUTE);
+        let (stage, expires_at) = (self.stage(), WallTime(expires_at));
+        self.store
+            .remember_token(WallTime(now), &stage, &participant_id, expires_at)
+            .await
+            .unwrap();
+        self.token(participant, 60)
+    }
+
+    /// Refuses the participant's token; whether the stage knew it.
+    pub(crate) async fn revoke(&self, participant: &str) -> bool {
+        let now = WallTime(self.now.load(Ordering::Relaxed));
+        let (stage, participant) = (self.stage(), ParticipantId::new(participant));
+        let revoked = self.store.revoke_token(now, &stage, &participant);
+        revoked.await.unwrap()
+    }
+
     pub(crate) async fn publish(&self, token: &str) -> Answer {
         self.send("POST", "/whip", token, offer("sendonly")).await
     }
