@@ -46,8 +46,8 @@ pub trait Backend: Send + Sync + 'static {
         participant: &ParticipantId,
     ) -> Option<SessionId>;
 
-    /// Whether recordings could be written to this bucket.
-    async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError>;
+    /// What S3 says of a bucket.
+    async fn look_at_bucket(&self, bucket: &str) -> Result<BucketLook, BackendError>;
 
     /// Whether an object can be written into this bucket, by doing it. An error says nothing about the next time.
     async fn bucket_writable(&self, bucket: &str) -> Result<bool, BackendError>;
@@ -115,6 +115,17 @@ impl BackendError {
             source: None,
         }
     }
+}
+
+/// What there is under the name of a bucket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BucketLook {
+    /// A bucket.
+    There,
+    /// Nothing.
+    Missing,
+    /// What our key may not see.
+    Denied,
 }
 
 /// The claims of a participant token.

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod arn;
 pub mod backend;
+pub mod bucket_name;
 pub mod channel_recording;
 pub mod cli;
 pub mod clock;

@@ -19,7 +19,7 @@ use stage_gateway::token::TokenSpec;
 
 use crate::arn::Arn;
 use crate::backend::{
-    Backend, BackendError, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
+    Backend, BackendError, BucketLook, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
 };
 use crate::composition::Compositions;
 use crate::dto;
@@ -96,10 +96,14 @@ impl Backend for LiveBackend {
         replication::is_publishing(&self.gateway, stage, participant).then_some(session)
     }
 
-    async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError> {
+    async fn look_at_bucket(&self, bucket: &str) -> Result<BucketLook, BackendError> {
         match self.objects.head_bucket(bucket).await {
-            Ok(()) => Ok(true),
-            Err(error) if error.fault == StoreFault::BucketNotFound => Ok(false),
+            Ok(()) => Ok(BucketLook::There),
+            Err(error) if error.fault == StoreFault::BucketNotFound => Ok(BucketLook::Missing),
+            Err(error) if error.fault == StoreFault::AccessDenied => {
+                tracing::warn!(bucket, error = %error_chain(&error), "a bucket may not be accessed");
+                Ok(BucketLook::Denied)
+            }
             Err(error) => Err(BackendError::new(
                 format!("cannot look at bucket {bucket}"),
                 error,
@@ -187,8 +191,13 @@ impl PageBackend for LiveBackend {
     }
 
     async fn ensure_bucket(&self, bucket: &str) -> Result<(), BackendError> {
-        if self.bucket_exists(bucket).await? {
-            return Ok(());
+        match self.look_at_bucket(bucket).await? {
+            BucketLook::There => return Ok(()),
+            BucketLook::Missing => {}
+            BucketLook::Denied => {
+                let what = format!("bucket {bucket} may not be accessed");
+                return Err(BackendError::plain(what));
+            }
         }
         let made = self.objects.create_bucket(bucket).await;
         made.map_err(|error| BackendError::new(format!("cannot make bucket {bucket}"), error))

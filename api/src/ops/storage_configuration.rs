@@ -2,6 +2,8 @@
 
 use serde::Deserialize;
 
+use crate::backend::BucketLook;
+use crate::bucket_name::check_bucket_name;
 use crate::dto::Tags;
 use crate::dto::storage_configuration::{S3StorageConfiguration, StorageConfigurationRecord};
 use crate::error::{ApiError, ErrorKind};
@@ -25,11 +27,15 @@ struct CreateRequest {
 pub async fn create(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     let CreateRequest { name, s3, tags } = input.read()?;
     let bucket = &s3.bucket_name;
-    if !cx.backend().bucket_exists(bucket).await? {
-        return Err(ApiError::new(
-            ErrorKind::ResourceNotFound,
-            format!("`s3.bucketName`: bucket '{bucket}' does not exist"),
-        ));
+    check_bucket_name("s3.bucketName", bucket)?;
+    let refused = match cx.backend().look_at_bucket(bucket).await? {
+        BucketLook::There => None,
+        BucketLook::Missing => Some((ErrorKind::ResourceNotFound, "does not exist")),
+        BucketLook::Denied => Some((ErrorKind::AccessDenied, "may not be accessed")),
+    };
+    if let Some((kind, why)) = refused {
+        let message = format!("`s3.bucketName`: bucket '{bucket}' {why}");
+        return Err(ApiError::new(kind, message));
     }
     let record = StorageConfigurationRecord { name, s3 };
     Reply::one(MEMBER, &keep(cx, record, tags).await?)

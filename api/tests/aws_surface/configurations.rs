@@ -54,6 +54,30 @@ async fn given_video_values_are_kept() {
 }
 
 #[tokio::test]
+async fn a_bucket_name_that_s3_does_not_have_is_invalid() {
+    let world = World::new().await;
+    for bucket in ["a..b", "1.2.3.4", "-ab", "xn--abc"] {
+        let request = json!({"s3": {"bucketName": bucket}});
+        let answer = world.call("CreateStorageConfiguration", request).await;
+        let text = format!("`s3.bucketName`: '{bucket}' given, must");
+        answer.err(400, "ValidationException", &text);
+    }
+    assert!(world.backend.told().is_empty());
+}
+
+#[tokio::test]
+async fn a_bucket_that_may_not_be_accessed_is_denied() {
+    let world = World::new().await;
+    let foreign = "of-somebody-else";
+    world
+        .backend
+        .script(|script| script.foreign_buckets.insert(foreign.to_owned()));
+    let request = json!({"s3": {"bucketName": foreign}});
+    let answer = world.call("CreateStorageConfiguration", request).await;
+    answer.err(403, "AccessDeniedException", "bucket 'of-somebody-else'");
+}
+
+#[tokio::test]
 async fn a_storage_configuration_needs_its_bucket() {
     let world = World::new().await;
     let request = json!({"name": "s", "s3": {"bucketName": "recordings"}, "tags": {"k": "v"}});

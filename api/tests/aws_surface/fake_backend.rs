@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::backend::{
-    Backend, BackendError, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
+    Backend, BackendError, BucketLook, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
 };
 use api::store::Revocation;
 use async_trait::async_trait;
@@ -22,6 +22,7 @@ pub(crate) struct FakeBackend {
 #[derive(Default)]
 pub(crate) struct Script {
     pub(crate) buckets: BTreeSet<String>,
+    pub(crate) foreign_buckets: BTreeSet<String>,
     pub(crate) sessions: BTreeMap<String, String>,
     pub(crate) publishing: BTreeSet<(String, String)>,
     pub(crate) connected: BTreeSet<(String, String)>,
@@ -90,9 +91,17 @@ impl Backend for FakeBackend {
         self.script(|script| script.publishing.contains(&who).then_some(session))
     }
 
-    async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError> {
+    async fn look_at_bucket(&self, bucket: &str) -> Result<BucketLook, BackendError> {
         self.note(format!("bucket {bucket}"))?;
-        Ok(self.script(|script| script.buckets.contains(bucket)))
+        Ok(self.script(|script| {
+            if script.foreign_buckets.contains(bucket) {
+                BucketLook::Denied
+            } else if script.buckets.contains(bucket) {
+                BucketLook::There
+            } else {
+                BucketLook::Missing
+            }
+        }))
     }
 
     async fn bucket_writable(&self, bucket: &str) -> Result<bool, BackendError> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::access::Policy;
-use api::backend::{Backend, BackendError, CompositionSpec, LiveStream, TokenRequest};
+use api::backend::{Backend, BackendError, BucketLook, CompositionSpec, LiveStream, TokenRequest};
 use api::clock::Clock;
 use api::config::{BaseUrl, Secret};
 use api::session_api::guard::Guard;
@@ -81,12 +81,16 @@ impl Backend for FakeBackend {
         None
     }
 
-    async fn bucket_exists(&self, bucket: &str) -> Result<bool, BackendError> {
-        Ok(self.buckets.lock().iter().any(|known| known == bucket))
+    async fn look_at_bucket(&self, bucket: &str) -> Result<BucketLook, BackendError> {
+        Ok(if self.bucket_writable(bucket).await? {
+            BucketLook::There
+        } else {
+            BucketLook::Missing
+        })
     }
 
     async fn bucket_writable(&self, bucket: &str) -> Result<bool, BackendError> {
-        self.bucket_exists(bucket).await
+        Ok(self.buckets.lock().iter().any(|known| known == bucket))
     }
 
     async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), BackendError> {
