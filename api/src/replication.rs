@@ -1,12 +1,13 @@
 //! Replications follow the participants that they copy: see [`crate::store`].
 
 use compositor_core::id::{ParticipantId, StageId};
+use compositor_core::time::WallTime;
 use stage_gateway::Gateway;
-use stage_gateway::event::GatewayEventKind;
+use stage_gateway::event::{GatewayEvent, GatewayEventKind};
 use tokio::sync::broadcast::error::RecvError;
 
 use crate::clock::Clock;
-use crate::store::{Store, StoreError};
+use crate::store::{ReplicaSource, Store, StoreError};
 
 /// Whether the participant publishes now.
 pub(crate) fn is_publishing(
@@ -20,40 +21,56 @@ pub(crate) fn is_publishing(
     })
 }
 
-/// Tells the store when participants stop publishing and return. Ends with the gateway.
+/// Tells the store when participants stop publishing and return, and when their sessions end. Ends with the gateway.
 pub(crate) async fn follow(gateway: Gateway, store: Store, clock: Clock) {
     let mut events = gateway.events();
-    let mut told = note_departures(&gateway, &store, clock).await;
+    let mut told = catch_up(&gateway, &store, clock).await;
     loop {
         if let Err(error) = told {
             tracing::error!(%error, "replications cannot be kept up to date");
         }
         told = match events.recv().await {
-            Ok(event) => match event.kind {
-                GatewayEventKind::PublishStarted { participant } => {
-                    let now = clock.wall();
-                    store.source_returned(now, &event.stage, &participant).await
-                }
-                GatewayEventKind::PublishStopped { participant } => {
-                    store
-                        .source_left(clock.wall(), &event.stage, &participant)
-                        .await
-                }
-                _ => Ok(()),
-            },
-            Err(RecvError::Lagged(_)) => note_departures(&gateway, &store, clock).await,
+            Ok(event) => tell(&store, clock.wall(), event).await,
+            Err(RecvError::Lagged(_)) => catch_up(&gateway, &store, clock).await,
             Err(RecvError::Closed) => return,
         };
     }
 }
 
-/// After a start or lost events: who does not publish has left.
-async fn note_departures(gateway: &Gateway, store: &Store, clock: Clock) -> Result<(), StoreError> {
-    for (stage, participant) in store.replicated_participants().await? {
-        if !is_publishing(gateway, &stage, &participant) {
+async fn tell(store: &Store, now: WallTime, event: GatewayEvent) -> Result<(), StoreError> {
+    let source = |participant| ReplicaSource {
+        stage: event.stage.clone(),
+        session: event.session.clone(),
+        participant,
+    };
+    match event.kind {
+        GatewayEventKind::PublishStarted { participant } => {
+            store.source_returned(now, &source(participant)).await
+        }
+        GatewayEventKind::PublishStopped { participant } => {
+            store.source_left(now, &source(participant)).await
+        }
+        GatewayEventKind::SessionEnded => {
             store
-                .source_left(clock.wall(), &stage, &participant)
-                .await?;
+                .source_session_ended(&event.stage, &event.session)
+                .await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// After a start or lost events: sessions that are not there have ended, who does not publish has left.
+async fn catch_up(gateway: &Gateway, store: &Store, clock: Clock) -> Result<(), StoreError> {
+    for source in store.replica_sources().await? {
+        let ReplicaSource {
+            stage,
+            session,
+            participant,
+        } = &source;
+        if gateway.active_session(stage).as_ref() != Some(session) {
+            store.source_session_ended(stage, session).await?;
+        } else if !is_publishing(gateway, stage, participant) {
+            store.source_left(clock.wall(), &source).await?;
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ use crate::ops::find;
 use crate::paging::{PageLimits, Paging};
 use crate::reply::Reply;
 use crate::state::Context;
-use crate::store::NewReplica;
+use crate::store::{NewReplica, ReplicaSource};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -105,12 +105,14 @@ pub async fn start(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
             "participant '{participant}' of {source} is replicated to {destination} already"
         )));
     }
-    if publishing_session(cx, source, &participant).await.is_none() {
+    if publishing_session(cx, source, &participant).await.as_ref() != Some(&session) {
         // It left before the replication could follow it.
-        let source = StageId::new(source.id());
-        cx.store()
-            .source_left(cx.now, &source, &participant)
-            .await?;
+        let source = ReplicaSource {
+            stage: StageId::new(source.id()),
+            session,
+            participant,
+        };
+        cx.store().source_left(cx.now, &source).await?;
     }
     Ok(Reply::empty())
 }

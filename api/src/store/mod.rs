@@ -46,7 +46,7 @@ pub use crate::store::history::{
 };
 pub use crate::store::linked::Linked;
 pub use crate::store::playback::{Revocation, TokenUse};
-pub use crate::store::replicas::{NewReplica, Replica};
+pub use crate::store::replicas::{NewReplica, Replica, ReplicaSource};
 pub(crate) use crate::store::resources::to_json;
 pub use crate::store::resources::{Deletion, NewResource, Record, Resource};
 pub use crate::store::streams::{

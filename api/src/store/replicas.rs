@@ -32,6 +32,17 @@ pub struct NewReplica<'a> {
     pub reconnect_window_micros: i64,
 }
 
+/// Who is replicated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplicaSource {
+    /// The source.
+    pub stage: StageId,
+    /// The session in which the participant publishes there.
+    pub session: SessionId,
+    /// Whom.
+    pub participant: ParticipantId,
+}
+
 /// A replication as it is kept.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Replica {
@@ -147,18 +158,20 @@ impl Store {
         Ok(Page::cut(items?, page.limit, |replica| replica.seq))
     }
 
-    /// The participants with replications, for whom [`Self::source_left`] has not been called.
-    pub async fn replicated_participants(
-        &self,
-    ) -> Result<Vec<(StageId, ParticipantId)>, StoreError> {
-        let rows: Vec<(String, String)> = sqlx::query_as(
-            "SELECT DISTINCT source_stage_id, participant FROM participant_replica WHERE left_at IS NULL",
+    /// Who has replications.
+    pub async fn replica_sources(&self) -> Result<Vec<ReplicaSource>, StoreError> {
+        let rows: Vec<(String, String, String)> = sqlx::query_as(
+            "SELECT DISTINCT source_stage_id, source_session, participant FROM participant_replica",
         )
         .fetch_all(&self.pool)
         .await?;
         let named = rows
             .into_iter()
-            .map(|(stage, participant)| (StageId::new(stage), ParticipantId::new(participant)));
+            .map(|(stage, session, participant)| ReplicaSource {
+                stage: StageId::new(stage),
+                session: SessionId::new(session),
+                participant: ParticipantId::new(participant),
+            });
         Ok(named.collect())
     }
 
@@ -166,39 +179,55 @@ impl Store {
     pub async fn source_left(
         &self,
         now: WallTime,
-        stage: &StageId,
-        participant: &ParticipantId,
+        source: &ReplicaSource,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE participant_replica SET left_at = $1 \
-             WHERE left_at IS NULL AND source_stage_id = $2 AND participant = $3";
-        self.follow_source(sql, now, stage, participant).await
+        let sql = "UPDATE participant_replica SET left_at = $1 WHERE left_at IS NULL \
+             AND source_stage_id = $2 AND source_session = $3 AND participant = $4";
+        self.follow_source(sql, now, source).await
     }
 
     /// The participant publishes again: the replications that still live go on.
     pub async fn source_returned(
         &self,
         now: WallTime,
-        stage: &StageId,
-        participant: &ParticipantId,
+        source: &ReplicaSource,
     ) -> Result<(), StoreError> {
         let sql = format!(
-            "UPDATE participant_replica SET left_at = NULL WHERE {LIVES} AND source_stage_id = $2 AND participant = $3"
+            "UPDATE participant_replica SET left_at = NULL WHERE {LIVES} \
+             AND source_stage_id = $2 AND source_session = $3 AND participant = $4"
         );
-        self.follow_source(&sql, now, stage, participant).await
+        self.follow_source(&sql, now, source).await
+    }
+
+    /// The session is over, and with it the replications of its participants.
+    pub async fn source_session_ended(
+        &self,
+        stage: &StageId,
+        session: &SessionId,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "DELETE FROM participant_replica WHERE source_stage_id = $1 AND source_session = $2",
+        )
+        .bind(stage.as_str())
+        .bind(session.as_str())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
     }
 
     async fn follow_source(
         &self,
         sql: &str,
         now: WallTime,
-        stage: &StageId,
-        participant: &ParticipantId,
+        source: &ReplicaSource,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query(sql)
             .bind(now.0)
-            .bind(stage.as_str())
-            .bind(participant.as_str())
+            .bind(source.stage.as_str())
+            .bind(source.session.as_str())
+            .bind(source.participant.as_str())
             .execute(&mut *tx)
             .await?;
         tx.commit().await

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use compositor_core::id::{ParticipantId, StageId};
+use api::store::ReplicaSource;
+use compositor_core::id::{ParticipantId, SessionId, StageId};
 use serde_json::{Value, json};
 
 use crate::world::{Answer, World, id};
@@ -17,6 +18,14 @@ async fn source(world: &World) -> String {
         script.publishing.insert((id(&stage), "ann".to_owned()));
     });
     stage
+}
+
+fn ann_of(stage: &str, session: &str) -> ReplicaSource {
+    ReplicaSource {
+        stage: StageId::new(id(stage)),
+        session: SessionId::new(session),
+        participant: ParticipantId::new("ann"),
+    }
 }
 
 async fn start(world: &World, source: &str, destination: &str) -> Answer {
@@ -127,15 +136,15 @@ async fn replications_end_when_the_source_is_away_for_longer_than_the_window() {
     let world = World::new().await;
     let (source, destination) = (source(&world).await, world.stage().await);
     start(&world, &source, &destination).await.ok();
-    let (stage, ann) = (StageId::new(id(&source)), ParticipantId::new("ann"));
+    let ann = ann_of(&source, SESSION);
     let store = &world.state.store;
     let left = async || {
         let now = world.state.clock.now();
-        store.source_left(now, &stage, &ann).await.unwrap();
+        store.source_left(now, &ann).await.unwrap();
     };
     let returned = async || {
         let now = world.state.clock.now();
-        store.source_returned(now, &stage, &ann).await.unwrap();
+        store.source_returned(now, &ann).await.unwrap();
     };
     left().await;
     world.advance(Duration::from_secs(10));
@@ -150,4 +159,31 @@ async fn replications_end_when_the_source_is_away_for_longer_than_the_window() {
     assert_eq!(replicas(&world, &source).await.len(), 0);
     start(&world, &source, &destination).await.ok();
     assert_eq!(replicas(&world, &source).await.len(), 1);
+}
+
+#[tokio::test]
+async fn replications_end_with_the_session_of_their_source() {
+    let world = World::new().await;
+    let (source, destination) = (source(&world).await, world.stage().await);
+    start(&world, &source, &destination).await.ok();
+    let (store, now) = (&world.state.store, world.state.clock.now());
+    let earlier = ann_of(&source, "st-0000000000001");
+    store.source_left(now, &earlier).await.unwrap();
+    world.advance(Duration::from_secs(60));
+    let ended = store.source_session_ended(&earlier.stage, &earlier.session);
+    ended.await.unwrap();
+    assert_eq!(replicas(&world, &source).await.len(), 1);
+    let ann = ann_of(&source, SESSION);
+    store
+        .source_left(world.state.clock.now(), &ann)
+        .await
+        .unwrap();
+    let later = ann_of(&source, "st-0000000000002");
+    let now = world.state.clock.now();
+    store.source_returned(now, &later).await.unwrap();
+    let sources = store.replica_sources().await.unwrap();
+    assert_eq!(sources, [ann.clone()]);
+    let ended = store.source_session_ended(&ann.stage, &ann.session);
+    ended.await.unwrap();
+    assert_eq!(store.replica_sources().await.unwrap(), []);
 }
