@@ -8,7 +8,7 @@ use sqlx::any::AnyRow;
 
 use crate::arn::Arn;
 use crate::pagination::{Page, PageRequest};
-use crate::store::resources::read_arn;
+use crate::store::resources::{exists, read_arn};
 use crate::store::{Store, StoreError};
 
 /// Orders lists.
@@ -55,7 +55,7 @@ pub struct Replica {
 }
 
 impl Store {
-    /// Keeps a replication. Answers false if the participant is replicated there already.
+    /// Keeps a replication between two stages of the account. Answers false if the participant is replicated there already.
     pub async fn insert_replica(
         &self,
         now: WallTime,
@@ -70,6 +70,11 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         let (source, destination) = (new.source.to_string(), new.destination.to_string());
+        for (arn, text) in [(new.source, &source), (new.destination, &destination)] {
+            if !exists(&mut tx, account, text).await? {
+                return Err(StoreError::MissingReference { arn: arn.clone() });
+            }
+        }
         let others: Vec<String> = sqlx::query_scalar(
             "SELECT destination_stage_arn FROM participant_replica WHERE source_stage_arn = $1 AND participant = $2",
         )

@@ -6,6 +6,7 @@ mod events;
 mod parts;
 #[path = "../postgres/mod.rs"]
 mod postgres;
+mod replicas;
 mod resources;
 mod restarts;
 mod stage_history;
