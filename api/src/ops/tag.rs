@@ -109,7 +109,7 @@ async fn list(cx: Context<'_>, arn: &Arn, body: &[u8]) -> Result<Reply, ApiError
         None | Some("") => 0,
         Some(token) => key.open(&scope, token)?,
     };
-    let tags = cx.store().tags(cx.account(), arn).await?;
+    let tags = cx.store().tags(cx.now, cx.account(), arn).await?;
     let tags = tags.ok_or_else(|| ApiError::not_found("the resource", arn))?;
     let (all, before) = (tags.len(), usize::try_from(before).unwrap_or(usize::MAX));
     let page: Tags = tags.into_iter().skip(before).take(limit).collect();
@@ -126,7 +126,9 @@ async fn tag(cx: Context<'_>, arn: &Arn, body: &[u8]) -> Result<Reply, ApiError>
     let added = Tags::deserialize(&body["tags"]).map_err(ApiError::internal)?;
     let changed = cx
         .store()
-        .change_tags(cx.account(), arn, TAGS_MAX, |tags| tags.extend(added));
+        .change_tags(cx.now, cx.account(), arn, TAGS_MAX, |tags| {
+            tags.extend(added)
+        });
     match changed.await? {
         None => Err(ApiError::not_found("the resource", arn)),
         Some(count) if count > TAGS_MAX => Err(ApiError::validation(format!(
@@ -142,7 +144,7 @@ async fn untag(cx: Context<'_>, arn: &Arn, query: &str) -> Result<Reply, ApiErro
     let remove = |tags: &mut crate::dto::Tags| tags.retain(|key, _| !keys.contains(key));
     match cx
         .store()
-        .change_tags(cx.account(), arn, TAGS_MAX, remove)
+        .change_tags(cx.now, cx.account(), arn, TAGS_MAX, remove)
         .await?
     {
         None => Err(ApiError::not_found("the resource", arn)),

@@ -19,7 +19,7 @@ use crate::store::resources::{SEQUENCE, exists, from_json, to_json};
 use crate::store::{Store, StoreError};
 
 /// A composition is answered this long after it ended, then it is gone.
-const KEPT_AFTER_END_MICROS: i64 = 5 * 60 * 1_000_000;
+pub(super) const KEPT_AFTER_END_MICROS: i64 = 5 * 60 * 1_000_000;
 
 const COLUMNS: &str = "seq, spec, requested, progress, tags";
 

@@ -1,10 +1,12 @@
 //! Tag operations, by ARN, for both services.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::world::World;
+use crate::parts::{Parts, finish};
+use crate::world::{World, text};
 
 fn target(arn: &str) -> String {
     format!("/tags/{}", arn.replace(':', "%3A").replace('/', "%2F"))
@@ -109,4 +111,28 @@ async fn an_arn_is_decoded_exactly_once() {
         .request("DELETE", &format!("{missing}?tagKeys=a"), b"")
         .await;
     answer.err(404, "ResourceNotFoundException", "stage/none");
+}
+
+#[tokio::test]
+async fn the_tags_of_a_composition_go_with_it() {
+    let world = World::new().await;
+    let parts = Parts::new(&world).await;
+    let started = parts.start(&world, json!([parts.s3()])).await.ok();
+    let arn = text(&started["composition"]["arn"]);
+    finish(&world, &arn).await;
+    world.advance(Duration::from_secs(5 * 60) - Duration::from_micros(1));
+    let path = target(&arn);
+    let tagging = world.request("POST", &path, br#"{"tags":{"a":"b"}}"#);
+    tagging.await.ok();
+    assert_eq!(tags(&world, &arn).await, json!({"a": "b"}));
+    world.advance(Duration::from_micros(1));
+    let untag = format!("{path}?tagKeys=a");
+    for (method, target, body) in [
+        ("GET", &path, &b""[..]),
+        ("POST", &path, br#"{"tags":{"a":"c"}}"#),
+        ("DELETE", &untag, b""),
+    ] {
+        let answer = world.request(method, target, body).await;
+        answer.err(404, "ResourceNotFoundException", &arn);
+    }
 }

@@ -8,7 +8,7 @@ use api::store::{Database, Deletion, StoreError};
 use sqlx::{Connection, Row};
 
 use crate::on_both;
-use crate::parts::{ACCOUNT, OTHER, TestRecord, arn, connection, insert_stage};
+use crate::parts::{ACCOUNT, NOW, OTHER, TestRecord, arn, connection, insert_stage};
 
 #[tokio::test]
 async fn a_resource_is_found_listed_and_deleted_by_its_account_alone() {
@@ -134,7 +134,7 @@ async fn tags_change_as_one() {
                     drop(tags.insert(format!("k{n}"), String::new()))
                 };
                 store
-                    .change_tags(ACCOUNT, &stage, 15, insert)
+                    .change_tags(NOW, ACCOUNT, &stage, 15, insert)
                     .await
                     .unwrap()
                     .unwrap()
@@ -143,10 +143,15 @@ async fn tags_change_as_one() {
         let sizes = writers.join_all().await;
         assert_eq!(sizes.iter().filter(|size| **size <= 15).count(), 15);
         assert_eq!(
-            store.tags(ACCOUNT, &stage).await.unwrap().unwrap().len(),
+            store
+                .tags(NOW, ACCOUNT, &stage)
+                .await
+                .unwrap()
+                .unwrap()
+                .len(),
             15
         );
-        assert_eq!(store.tags(OTHER, &stage).await.unwrap(), None);
+        assert_eq!(store.tags(NOW, OTHER, &stage).await.unwrap(), None);
     })
     .await;
 }
