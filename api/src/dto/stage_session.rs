@@ -16,6 +16,26 @@ choice! {
     }
 }
 
+choice! {
+    /// How the media of a participant comes.
+    ParticipantProtocol {
+        /// Nothing came.
+        Unknown = "UNKNOWN",
+        /// Over WebRTC.
+        Whip = "WHIP",
+    }
+}
+
+choice! {
+    /// What a participant has to do with replication.
+    ReplicationType {
+        /// It is replicated.
+        Source = "SOURCE",
+        /// Nothing.
+        None = "NONE",
+    }
+}
+
 /// StageSession and StageSessionSummary.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,8 +84,8 @@ pub struct ParticipantSummary {
     pub published: bool,
     /// Of individual participant recording.
     pub recording_state: String,
-    /// Whether it is a replica or has some.
-    pub replication_type: &'static str,
+    /// Whether it has replicas.
+    pub replication_type: ReplicationType,
 }
 
 /// Participant.
@@ -77,8 +97,8 @@ pub struct Participant {
     pub summary: ParticipantSummary,
     /// Of its token.
     pub attributes: BTreeMap<String, String>,
-    /// How its media comes.
-    pub protocol: String,
+    /// How its media came, if any did.
+    pub protocol: ParticipantProtocol,
     /// Empty when unknown, as all that follow.
     pub isp_name: &'static str,
     /// The operating system.

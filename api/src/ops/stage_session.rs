@@ -1,12 +1,14 @@
 //! Stage sessions, their participants and what those did. They outlive their stage until the retention forgets them.
 
+use std::collections::HashSet;
+
 use serde::Deserialize;
 
 use crate::arn::Arn;
 use crate::dto::stage_session::{
     GetParticipantResponse, GetStageSessionResponse, ListParticipantEventsResponse,
     ListParticipantsResponse, ListStageSessionsResponse, Participant, ParticipantEvent,
-    ParticipantState, ParticipantSummary, StageSession,
+    ParticipantProtocol, ParticipantState, ParticipantSummary, ReplicationType, StageSession,
 };
 use crate::error::{ApiError, ErrorKind};
 use crate::input::Input;
@@ -97,11 +99,20 @@ pub async fn get_participant(cx: Context<'_>, input: &Input) -> Result<Reply, Ap
     };
     let found = found.ok_or_else(|| missing(&what(), &stage_arn))?;
     let about = found.about.clone();
+    let replicated = cx
+        .store()
+        .replicated_participants(cx.now, &stage_arn, &session_id)
+        .await?;
+    let protocol = if found.published {
+        ParticipantProtocol::Whip
+    } else {
+        ParticipantProtocol::Unknown
+    };
     Reply::ok(&GetParticipantResponse {
         participant: Participant {
-            summary: summary(found),
+            summary: summary(found, &replicated),
             attributes: about.attributes,
-            protocol: about.protocol,
+            protocol,
             isp_name: "",
             os_name: about.os_name,
             os_version: about.os_version,
@@ -126,8 +137,15 @@ pub async fn list_participants(cx: Context<'_>, input: &Input) -> Result<Reply, 
         .list_participants(cx.account(), session, filter, paging.request)
         .await?;
     let next_token = paging.next_token(&page);
+    let replicated = cx
+        .store()
+        .replicated_participants(cx.now, &request.stage_arn, &request.session_id)
+        .await?;
+    let participants = page.items.into_iter();
     Reply::ok(&ListParticipantsResponse {
-        participants: page.items.into_iter().map(summary).collect(),
+        participants: participants
+            .map(|participant| summary(participant, &replicated))
+            .collect(),
         next_token,
     })
 }
@@ -221,11 +239,16 @@ fn show_session(session: StoredSession) -> StageSession {
     }
 }
 
-fn summary(participant: StoredParticipant) -> ParticipantSummary {
+fn summary(participant: StoredParticipant, replicated: &HashSet<String>) -> ParticipantSummary {
     let state = if participant.connected {
         ParticipantState::Connected
     } else {
         ParticipantState::Disconnected
+    };
+    let replication_type = if replicated.contains(&participant.id) {
+        ReplicationType::Source
+    } else {
+        ReplicationType::None
     };
     ParticipantSummary {
         participant_id: participant.id,
@@ -234,6 +257,6 @@ fn summary(participant: StoredParticipant) -> ParticipantSummary {
         first_join_time: iso8601(participant.first_joined_at),
         published: participant.published,
         recording_state: participant.recording_state,
-        replication_type: "NONE",
+        replication_type,
     }
 }

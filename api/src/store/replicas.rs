@@ -1,6 +1,8 @@
 //! Replications of participants that were asked for. One ends with its participant: when the source stops publishing for
 //! longer than the reconnect window, when its session ends, and when either stage goes.
 
+use std::collections::HashSet;
+
 use compositor_core::id::{ParticipantId, SessionId, StageId};
 use compositor_core::time::WallTime;
 use sqlx::Row;
@@ -161,6 +163,25 @@ impl Store {
             .await?;
         let items: Result<Vec<Replica>, StoreError> = rows.iter().map(read_row).collect();
         Ok(Page::cut(items?, page.limit, |replica| replica.seq))
+    }
+
+    /// The participants of a session that are replicated.
+    pub async fn replicated_participants(
+        &self,
+        now: WallTime,
+        source: &Arn,
+        session: &str,
+    ) -> Result<HashSet<String>, StoreError> {
+        let sql = format!(
+            "SELECT participant FROM participant_replica WHERE {LIVES} AND source_stage_id = $2 AND source_session = $3"
+        );
+        let found: Vec<String> = sqlx::query_scalar(&sql)
+            .bind(now.0)
+            .bind(source.id())
+            .bind(session)
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(found.into_iter().collect())
     }
 
     /// Who has replications.

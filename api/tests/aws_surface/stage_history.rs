@@ -435,3 +435,47 @@ async fn of_a_participant_that_tries_for_ever_the_newest_events_are_kept() {
     }
     assert_eq!(kept, KEPT);
 }
+
+#[tokio::test]
+async fn who_never_published_has_no_protocol() {
+    let world = World::new().await;
+    let stage = told(&world).await;
+    let got = async |participant: &str| {
+        let request =
+            json!({"stageArn": stage, "sessionId": SESSION, "participantId": participant});
+        world.call("GetParticipant", request).await.ok()["participant"]["protocol"].clone()
+    };
+    assert_eq!(got("ann").await, "WHIP");
+    assert_eq!(got("bob").await, "UNKNOWN", "he only received");
+    assert_eq!(got("cy").await, "UNKNOWN", "he was refused");
+}
+
+#[tokio::test]
+async fn who_is_replicated_is_a_source() {
+    let world = World::new().await;
+    let (stage, destination) = (told(&world).await, world.stage().await);
+    world.backend.script(|script| {
+        script.sessions.insert(id(&stage), SESSION.to_owned());
+        script.publishing.insert((id(&stage), "ann".to_owned()));
+    });
+    let types = async || {
+        let of_session = json!({"stageArn": stage, "sessionId": SESSION});
+        let listed = world.call("ListParticipants", of_session).await.ok();
+        let listed = listed["participants"].as_array().unwrap().clone();
+        let types = listed
+            .into_iter()
+            .map(|found| text(&found["replicationType"]));
+        types.collect::<Vec<String>>()
+    };
+    assert_eq!(types().await, ["NONE", "NONE", "NONE"]);
+    let request = json!({"sourceStageArn": stage, "destinationStageArn": destination, "participantId": "ann"});
+    let started = world.call("StartParticipantReplication", request.clone());
+    started.await.ok();
+    assert_eq!(types().await, ["SOURCE", "NONE", "NONE"]);
+    let ann = json!({"stageArn": stage, "sessionId": SESSION, "participantId": "ann"});
+    let got = world.call("GetParticipant", ann).await.ok();
+    assert_eq!(got["participant"]["replicationType"], "SOURCE");
+    let stopped = world.call("StopParticipantReplication", request);
+    stopped.await.ok();
+    assert_eq!(types().await, ["NONE", "NONE", "NONE"]);
+}

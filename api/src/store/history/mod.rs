@@ -51,8 +51,6 @@ pub struct StoredParticipant {
 pub struct About {
     /// Of its token.
     pub attributes: BTreeMap<String, String>,
-    /// How its media comes.
-    pub protocol: String,
     /// Empty when unknown, as all that follow.
     pub browser_name: String,
     /// Of the browser.

@@ -293,7 +293,6 @@ async fn meet(
     let client = visitor.client.clone();
     let about = About {
         attributes: visitor.attributes.clone(),
-        protocol: "WHIP".to_owned(),
         browser_name: client.browser_name,
         browser_version: client.browser_version,
         os_name: client.os_name,
