@@ -182,7 +182,7 @@ async fn replications_end_with_the_session_of_their_source() {
     let now = world.state.clock.now();
     store.source_returned(now, &later).await.unwrap();
     let sources = store.replica_sources().await.unwrap();
-    assert_eq!(sources, [ann.clone()]);
+    assert_eq!(sources.as_slice(), std::slice::from_ref(&ann));
     let ended = store.source_session_ended(&ann.stage, &ann.session);
     ended.await.unwrap();
     assert_eq!(store.replica_sources().await.unwrap(), []);
