@@ -1,4 +1,6 @@
-use crate::world::World;
+use api::store::Deletion;
+
+use crate::world::{ACCOUNT, World};
 
 #[tokio::test]
 async fn the_token_of_a_connection_ends_it_also_when_it_has_expired() {
@@ -40,6 +42,21 @@ async fn a_newer_token_of_the_participant_ends_its_connection() {
     let newer = world.token("ann", 120);
     let ended = world
         .send("DELETE", &made.location, &newer, String::new())
+        .await;
+    assert_eq!(ended.status, 200, "{ended:?}");
+}
+
+#[tokio::test]
+async fn the_token_of_a_connection_ends_it_also_when_its_key_is_gone() {
+    let world = World::new().await;
+    let key = world.import_key().await;
+    let token = world.self_signed(&key, "ann");
+    let made = world.publish(&token).await;
+    let deleted = world.store.delete(ACCOUNT, &key).await.unwrap();
+    assert_eq!(deleted, Deletion::Deleted);
+    assert_eq!(world.publish(&token).await.code, "UnknownKey");
+    let ended = world
+        .send("DELETE", &made.location, &token, String::new())
         .await;
     assert_eq!(ended.status, 200, "{ended:?}");
 }

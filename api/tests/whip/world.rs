@@ -7,13 +7,20 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use api::arn::{Arn, ArnKind};
+use api::dto::public_key::PublicKeyRecord;
+use api::dto::stage::StageRecord;
 use api::store::{Database, NewResource, Store};
 use api::whip::{WhipState, router};
 use axum::body::Body;
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD;
 use compositor_core::id::{ParticipantId, StageId};
 use compositor_core::time::WallTime;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
+use p384::ecdsa::signature::Signer;
+use p384::ecdsa::{Signature, SigningKey};
+use p384::pkcs8::{EncodePublicKey, LineEnding};
 use recorder::WallClock;
 use serde_json::{Value, json};
 use stage_gateway::limits::StreamLimits;
@@ -24,6 +31,8 @@ use tower::ServiceExt;
 
 pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const STAGE: &str = "AbCdEf123456";
+const WHIP_URL: &str = "http://127.0.0.1/whip";
+const EVENTS_URL: &str = "ws://127.0.0.1/events";
 const REGION: &str = "us-east-1";
 const MINUTE: i64 = 60 * 1_000_000;
 const START: i64 = 1_800_000_000_000_000;
@@ -58,8 +67,8 @@ impl World {
             token_key_file: folder.path().join("token.pem"),
             issuer: TokenIssuer {
                 region: REGION.to_owned(),
-                whip_url: "http://127.0.0.1/whip".to_owned(),
-                events_url: "ws://127.0.0.1/events".to_owned(),
+                whip_url: WHIP_URL.to_owned(),
+                events_url: EVENTS_URL.to_owned(),
             },
             process_start: Instant::now(),
             history: None,
@@ -76,7 +85,7 @@ impl World {
     }
 
     async fn keep_stage(&self) {
-        let record: api::dto::stage::StageRecord = serde_json::from_value(json!({
+        let record: StageRecord = serde_json::from_value(json!({
             "name": "", "recording": {}
         }))
         .unwrap();
@@ -91,6 +100,42 @@ impl World {
 
     pub(crate) fn stage(&self) -> Arn {
         Arn::new(REGION, ACCOUNT, ArnKind::Stage, STAGE)
+    }
+
+    /// A key that the account imports; its identifier.
+    pub(crate) async fn import_key(&self) -> Arn {
+        let material = signing_key()
+            .verifying_key()
+            .to_public_key_pem(LineEnding::LF);
+        let record = PublicKeyRecord {
+            name: String::new(),
+            public_key_material: material.unwrap(),
+            fingerprint: String::new(),
+        };
+        let key = Arn::new(REGION, ACCOUNT, ArnKind::PublicKey, "Key123456789");
+        let new = NewResource {
+            arn: &key,
+            record: &record,
+            tags: &BTreeMap::new(),
+        };
+        self.store.insert(ACCOUNT, new).await.unwrap();
+        key
+    }
+
+    /// A token that the application signed itself, good for an hour.
+    pub(crate) fn self_signed(&self, key: &Arn, participant: &str) -> String {
+        let now = self.now.load(Ordering::Relaxed) / 1_000_000;
+        let header = json!({"alg": "ES384", "typ": "JWT", "kid": key});
+        let claims = json!({
+            "exp": now + 3600, "iat": now, "jti": participant, "resource": self.stage(), "topic": STAGE,
+            "events_url": EVENTS_URL, "whip_url": WHIP_URL, "version": "1.0",
+            "capabilities": {"allow_publish": true, "allow_subscribe": true}
+        });
+        let [header, claims] =
+            [header, claims].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+        let signed = format!("{header}.{claims}");
+        let signature: Signature = signing_key().sign(signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
     }
 
     pub(crate) fn elapse_minutes(&self, minutes: i64) {
@@ -113,18 +158,6 @@ impl World {
         })
     }
 
-    /// A token that the stage remembers.
-    pub(crate) async fn known_token(&self, participant: &str) -> String {
-        let now = self.now.load(Ordering::Relaxed);
-        let (participant_id, expires_at) = (ParticipantId::new(participant), now + 60 * MINUTE);
-        let (stage, expires_at) = (self.stage(), WallTime(expires_at));
-        self.store
-            .remember_token(WallTime(now), &stage, &participant_id, expires_at)
-            .await
-            .unwrap();
-        self.token(participant, 60)
-    }
-
     /// Refuses the participant's token; whether the stage knew it.
     pub(crate) async fn revoke(&self, participant: &str) -> bool {
         let now = WallTime(self.now.load(Ordering::Relaxed));
@@ -140,6 +173,12 @@ impl World {
     pub(crate) async fn subscribe(&self, token: &str, publisher: &str) -> Answer {
         let target = format!("/whip/subscribe/{publisher}");
         self.send("POST", &target, token, offer("recvonly")).await
+    }
+
+    /// Whether a connection lasts: only then the token that made it is asked for a fragment.
+    pub(crate) async fn is_there(&self, location: &str, token: &str) -> bool {
+        let asked = self.send("PATCH", location, token, String::new()).await;
+        asked.code == "UnsupportedMediaType"
     }
 
     pub(crate) async fn send(
@@ -176,6 +215,11 @@ impl World {
             code: refusal["code"].as_str().unwrap_or_default().to_owned(),
         }
     }
+}
+
+/// The application's own.
+fn signing_key() -> SigningKey {
+    SigningKey::from_slice(&[7; 48]).unwrap()
 }
 
 /// Sound and nothing else, without candidates.
