@@ -65,7 +65,7 @@ pub trait Backend: Send + Sync + 'static {
     /// All live streams, in any order.
     async fn live_streams(&self) -> Vec<LiveStream>;
 
-    /// Drops the ingest connection of a channel. Answers whether it was live.
+    /// Drops the ingest connection of a channel. Answers whether it had a stream session.
     async fn stop_stream(&self, channel: &ChannelId) -> Result<bool, BackendError>;
 
     /// Cuts off the viewer sessions that a revocation means. The store has it already, for those that begin later.

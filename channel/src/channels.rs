@@ -164,8 +164,8 @@ impl Channels {
         self.hub.streams()
     }
 
-    /// Throws the publisher out and ends the stream. `false` when the channel is not live. The publisher may come back,
-    /// with a new stream session.
+    /// Throws the publisher out and ends the stream session, of which there may be nothing to play yet. `false` when there
+    /// is none. The publisher may come back, with a new one.
     pub fn stop_stream(&self, channel: &ChannelId) -> bool {
         self.hub.stop(channel, CloseReason::Stopped)
     }

@@ -252,7 +252,7 @@ impl Hub {
         })
     }
 
-    /// A connection is gone. One that said goodbye, or that nobody may take over, ends its stream.
+    /// A connection is gone. One that said goodbye ends its stream; the stream of another waits to be continued.
     pub(crate) fn leave(&self, channel: &ChannelId, connection: u64, said_goodbye: bool) {
         self.change(channel, |state, now| {
             if let Some(live) = state.live.get_mut(channel) {
@@ -261,14 +261,14 @@ impl Hub {
         });
     }
 
-    /// Throws the publisher out and ends the stream. `false` when there is none.
+    /// Throws the publisher out and ends the stream session, whether it can be played already or not. `false` when there
+    /// is none.
     pub(crate) fn stop(&self, channel: &ChannelId, reason: CloseReason) -> bool {
         self.change(channel, |state, now| match state.live.get_mut(channel) {
             Some(live) => {
-                let was_live = live.session.live_since().is_some();
                 live.close(reason);
                 live.input(now, Input::PublisherEnded);
-                was_live
+                true
             }
             None => false,
         })

@@ -3,11 +3,12 @@
 use axum::body::Body;
 use axum::http::Request;
 use channel::{StreamEvent, StreamHealth, TakeoverFailure};
+use compositor_core::id::ChannelId;
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
 use crate::world::{
-    KEY, MASTER, PATIENCE, World, ffmpeg, packet_times, probe, run, spawn, told, wait_for,
+    CHANNEL, KEY, MASTER, PATIENCE, World, ffmpeg, packet_times, probe, run, spawn, told, wait_for,
 };
 
 const WHOLE_LIFE: [StreamEvent; 4] = [
@@ -230,6 +231,23 @@ async fn broken_connection_of_a_prioritized_publisher_keeps_the_session_for_a_ta
     let _second = ffmpeg(&url, "320x240", "60", &[]);
     world.events_until(StreamEvent::StreamTakeover).await;
     assert_eq!(world.stream().unwrap().stream_id, stream_id);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stop_stream_ends_a_session_that_cannot_be_played_yet() {
+    let mut world = World::start().await;
+    let channel = ChannelId::new(CHANNEL);
+    assert!(!world.channels.stop_stream(&channel));
+    let mut publisher = ffmpeg(&world.publish_url(), "160x120", "60", &[]);
+    world.events_until(StreamEvent::SessionCreated).await;
+    assert_eq!(world.stream(), None);
+    assert!(world.channels.stop_stream(&channel));
+    assert!(!publisher.wait().await.unwrap().success());
+    assert_eq!(
+        world.events_until(StreamEvent::SessionEnded).await,
+        [StreamEvent::SessionEnded]
+    );
+    assert!(!world.channels.stop_stream(&channel));
 }
 
 #[tokio::test(flavor = "multi_thread")]
