@@ -75,6 +75,8 @@ pub(crate) enum Refusal {
     Overloaded,
     #[error("the takeover brings another resolution, other codecs or other tracks")]
     MediaMismatch,
+    #[error("the stream session that the publisher was admitted to is over")]
+    Over,
 }
 
 pub(crate) type SharedOrigin = Arc<Mutex<LiveOrigin>>;
@@ -133,10 +135,8 @@ impl Hub {
         format: MediaFormat,
     ) -> Result<SharedOrigin, Refusal> {
         self.change(&grant.channel, |state, now| {
-            if !state.live.contains_key(&grant.channel) {
-                state.open(now, grant, publisher.clone())?;
-            }
-            let live = state.live.get_mut(&grant.channel).ok_or(Refusal::Busy)?;
+            // What the connection was admitted with may have been revoked since: who wants another session asks again.
+            let live = state.live.get_mut(&grant.channel).ok_or(Refusal::Over)?;
             let is_new = live.origin().is_none();
             let origin = live.begin(now, publisher, format)?;
             if is_new {

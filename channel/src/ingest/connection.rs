@@ -93,7 +93,7 @@ impl Denial {
                 "NetStream.Publish.Denied",
                 "A takeover must bring the same media",
             ),
-            Self::Directory(_) | Self::Hub(Refusal::Overloaded) => {
+            Self::Directory(_) | Self::Hub(Refusal::Overloaded | Refusal::Over) => {
                 ("NetStream.Publish.Failed", "Try again later")
             }
             Self::Hub(Refusal::Broadcasts | Refusal::Limit) => {
@@ -257,6 +257,9 @@ impl Connection {
             .admit(&grant, publisher.clone())
             .map_err(Denial::Hub)?;
         self.admitted = Some(grant.channel.clone());
+        // A channel that was deleted in between had no session yet that could have been stopped.
+        let known = self.shared.directory.channel_of(&key).await;
+        known.map_err(Denial::Directory)?.ok_or(Denial::Unknown)?;
         let reader = MediaReader::default();
         Ok(Session {
             grant,

@@ -142,6 +142,8 @@ impl Ingest {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use async_trait::async_trait;
     use compositor_core::id::ChannelId;
     use compositor_core::time::FrameRate;
@@ -152,14 +154,21 @@ mod tests {
     use crate::publish::{Publisher, PublisherEvent, VideoParams};
     use crate::slate::tests::NoSlate;
 
-    /// The channel allows RTMP without TLS if its key says so; a broken directory is told by its key too.
-    struct ByKey;
+    /// The channel allows RTMP without TLS if its key says so; a broken directory is told by its key too, and a channel
+    /// that is found only once.
+    #[derive(Default)]
+    struct ByKey {
+        asked: AtomicBool,
+    }
 
     #[async_trait]
     impl Directory for ByKey {
         async fn channel_of(&self, key: &str) -> Result<Option<ChannelGrant>, DirectoryError> {
             if key == "broken" {
                 return Err(DirectoryError("the store is away".into()));
+            }
+            if self.asked.swap(true, Ordering::Relaxed) && key == "deleted" {
+                return Ok(None);
             }
             Ok(Some(ChannelGrant {
                 channel: ChannelId::new(key),
@@ -193,7 +202,7 @@ mod tests {
         let ingest = listen(
             listen_at,
             Arc::new(Hub::new(Arc::new(NoSlate), 1)),
-            Arc::new(ByKey),
+            Arc::new(ByKey::default()),
         )
         .await;
         let ingest = ingest.expect("it listens");
@@ -238,6 +247,12 @@ mod tests {
     #[tokio::test]
     async fn own_broadcasts_need_no_tls() {
         assert_eq!(refusal(At::Own, "secure").await, None);
+    }
+
+    #[tokio::test]
+    async fn channel_that_is_deleted_while_its_publisher_comes_in_takes_nobody() {
+        let denied = Some("NetStream.Publish.Denied".to_owned());
+        assert_eq!(refusal(At::Loopback, "deleted").await, denied);
     }
 
     #[tokio::test]
