@@ -41,6 +41,9 @@ pub const OUTGOING_CHUNK_BYTES: u32 = 4096;
 /// Nesting of AMF0 values; real metadata has two levels.
 pub const AMF_DEPTH_MAX: usize = 8;
 
+/// How often one publisher may change its resolution or codec parameters; encoders that adapt do so a few times an hour.
+pub const FORMATS_MAX: u32 = 100;
+
 /// Longest name of an encoder that is kept.
 pub const ENCODER_CHARS_MAX: usize = 128;
 

@@ -36,6 +36,8 @@ pub(super) struct Live {
     priority: u32,
     /// What it sends.
     format: Option<MediaFormat>,
+    /// As it was reported last.
+    description: Option<Arc<IngestDescription>>,
     rate: RateMeter,
     origin: Option<SharedOrigin>,
     ad_breaks: AdBreaks,
@@ -55,6 +57,7 @@ impl Live {
             session: StreamSession::new(stream_id, patience, now.monotonic),
             slate: slate.map(Slate::new),
             format: None,
+            description: None,
             rate: RateMeter::new(now.monotonic),
             grant,
             priority: publisher.priority.unwrap_or(0),
@@ -199,12 +202,19 @@ impl Live {
         self.input(now, Input::PublisherEnded);
     }
 
-    /// What the publisher sends, for whoever reads of the stream later.
-    pub(super) fn describe_ingest(&mut self, connection: u64, description: Arc<IngestDescription>) {
-        if self.is_publisher(connection) {
-            self.session
-                .report(StreamEvent::IngestDescribed(description));
+    /// What the publisher sends, for whoever reads of the stream later. Whether it is new.
+    pub(super) fn describe_ingest(
+        &mut self,
+        connection: u64,
+        description: Arc<IngestDescription>,
+    ) -> bool {
+        if !self.is_publisher(connection) || self.description.as_ref() == Some(&description) {
+            return false;
         }
+        self.description = Some(Arc::clone(&description));
+        self.session
+            .report(StreamEvent::IngestDescribed(description));
+        true
     }
 
     /// The pictures of the slate are there.

@@ -199,18 +199,17 @@ impl Hub {
         }
     }
 
-    /// What a connection sends, if it is the publisher.
+    /// What a connection sends. Whether it is the publisher, and this is new.
     pub(crate) fn describe_ingest(
         &self,
         channel: &ChannelId,
         connection: u64,
         description: Arc<IngestDescription>,
-    ) {
+    ) -> bool {
         self.change(channel, |state, _| {
-            if let Some(live) = state.live.get_mut(channel) {
-                live.describe_ingest(connection, description);
-            }
-        });
+            let live = state.live.get_mut(channel);
+            live.is_some_and(|live| live.describe_ingest(connection, description))
+        })
     }
 
     /// Gets the slate of a live channel ready for when it is needed.

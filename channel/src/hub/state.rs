@@ -20,6 +20,9 @@ pub(super) struct State {
     pub(super) events: VecDeque<Report>,
 }
 
+/// With more events than this, no session begins.
+const EVENTS_PENDING_OPEN_MAX: usize = EVENTS_PENDING_MAX / 2;
+
 /// A stream whose playlist can still be fetched.
 #[derive(Debug)]
 struct Ended {
@@ -37,7 +40,7 @@ impl State {
         publisher: Publisher,
     ) -> Result<(), Refusal> {
         // Sessions that go on have room for all they will report.
-        if self.events.len() > EVENTS_PENDING_MAX / 2 {
+        if self.events.len() > EVENTS_PENDING_OPEN_MAX {
             return Err(Refusal::Overloaded);
         }
         let limit = grant.ingest.broadcasts_max;
@@ -56,22 +59,9 @@ impl State {
         Ok(())
     }
 
-    /// Queues a report. The queue is half empty when a session begins, and what a session reports is bounded; only health
-    /// can change for ever, so that alone may be left out.
+    /// Queues a report, if there is room for its kind.
     fn report(&mut self, report: Report) {
-        let is_health = matches!(
-            &report,
-            Report::Stream(ChannelEvent {
-                event: StreamEvent::StarvationStart | StreamEvent::StarvationEnd,
-                ..
-            })
-        );
-        let room = if is_health {
-            EVENTS_PENDING_MAX * 3 / 4
-        } else {
-            EVENTS_PENDING_MAX
-        };
-        if self.events.len() < room {
+        if self.events.len() < room_for(&report) {
             self.events.push_back(report);
         } else {
             tracing::error!(?report, "nobody reads channel events, this one is lost");
@@ -110,5 +100,82 @@ impl State {
             bytes -= oldest.bytes;
             self.origins.remove(&oldest.stream_id);
         }
+    }
+}
+
+/// With how many events in front of it a report is still queued. What a session reports is bounded and always has room,
+/// but for its health, which can change for ever. What a publisher can bring about as often as it likes has so little that
+/// it alone keeps nobody else out.
+fn room_for(report: &Report) -> usize {
+    let event = match report {
+        Report::BroadcastRefused { .. } => return EVENTS_PENDING_OPEN_MAX / 2,
+        Report::Stream(ChannelEvent { event, .. }) => event,
+    };
+    match event {
+        StreamEvent::IngestDescribed(_) | StreamEvent::StreamTakeoverFailure(_) => {
+            EVENTS_PENDING_OPEN_MAX / 2
+        }
+        StreamEvent::StarvationStart | StreamEvent::StarvationEnd => EVENTS_PENDING_MAX * 3 / 4,
+        StreamEvent::SessionCreated
+        | StreamEvent::StreamStart
+        | StreamEvent::StreamEnd
+        | StreamEvent::SessionEnded
+        | StreamEvent::StreamTakeover
+        | StreamEvent::AdBreakInserted(_)
+        | StreamEvent::LimitBreach(_) => EVENTS_PENDING_MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use compositor_core::time::WallTime;
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::directory::{ChannelType, IngestTerms};
+    use crate::playback::PlaybackTerms;
+
+    const NOW: Now = Now {
+        monotonic: MonotonicTime(0),
+        wall: WallTime(0),
+    };
+
+    fn open(state: &mut State, channel: &str, broadcasts_max: u32) -> Result<(), Refusal> {
+        let grant = ChannelGrant {
+            channel: ChannelId::new(channel),
+            arn: String::new(),
+            name: String::new(),
+            insecure_ingest: true,
+            channel_type: ChannelType::Standard,
+            ingest: IngestTerms {
+                broadcasts_max,
+                ..IngestTerms::default()
+            },
+            playback: PlaybackTerms::Open,
+        };
+        let publisher = Publisher {
+            connection: 1,
+            priority: None,
+            close: watch::Sender::new(None),
+        };
+        state.open(NOW, &grant, publisher)?;
+        state.settle(NOW, &grant.channel);
+        Ok(())
+    }
+
+    #[test]
+    fn refused_publishers_cannot_keep_others_out() {
+        let mut state = State::default();
+        for _ in 0..2 * EVENTS_PENDING_MAX {
+            assert_eq!(open(&mut state, "mine", 0), Err(Refusal::Broadcasts));
+        }
+        open(&mut state, "taken", 100).unwrap();
+        let live = state.live.get_mut(&ChannelId::new("taken")).unwrap();
+        for _ in 0..2 * EVENTS_PENDING_MAX {
+            let refused = live.admit_takeover(NOW, Some(0));
+            assert_eq!(refused, Err(Refusal::Busy));
+        }
+        state.settle(NOW, &ChannelId::new("taken"));
+        assert_eq!(open(&mut state, "other", 100), Ok(()));
     }
 }

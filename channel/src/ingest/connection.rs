@@ -329,8 +329,8 @@ impl Connection {
         let hub = &self.shared.hub;
         let channel = &session.grant.channel;
         let description = IngestDescription::new(format, &session.announced);
-        hub.describe_ingest(channel, self.id, Arc::new(description));
-        if session.grant.ingest.slate.is_some() {
+        let is_new = hub.describe_ingest(channel, self.id, Arc::new(description));
+        if is_new && session.grant.ingest.slate.is_some() {
             let (width, height) = format.size();
             let fps = FrameRate::from_api(format.fps.unwrap_or(SLATE_FPS).clamp(1.0, 60.0));
             let format = SlateFormat { width, height, fps };

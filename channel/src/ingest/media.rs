@@ -9,7 +9,7 @@ use crate::flv::aac::{AacError, lc_config};
 use crate::flv::avc::{AvcConfig, AvcError};
 use crate::flv::tag::{AudioTag, TagError, VideoTag};
 use crate::ingest::timeline::{PictureTime, Timeline};
-use crate::limits::TIMESTAMP_JUMP;
+use crate::limits::{FORMATS_MAX, TIMESTAMP_JUMP};
 use crate::origin::MediaFormat;
 use crate::sample::{CLOCK_HZ, Sample};
 
@@ -37,6 +37,8 @@ pub(super) enum MediaError {
     Audio(#[source] AacError),
     #[error("there is sound but no video")]
     NoVideo,
+    #[error("the media begins anew in another format more than {FORMATS_MAX} times")]
+    Restless,
 }
 
 /// Reads one publisher's messages.
@@ -47,6 +49,8 @@ pub(super) struct MediaReader {
     announced_fps: Option<f64>,
     timeline: Timeline,
     begun: bool,
+    /// How often it has begun.
+    formats: u32,
     sound_alone: u32,
     latest: Option<u64>,
 }
@@ -87,6 +91,10 @@ impl MediaReader {
                 return Ok(Media::default());
             }
             self.begun = true;
+            self.formats += 1;
+            if self.formats > FORMATS_MAX {
+                return Err(MediaError::Restless);
+            }
             begins = Some(MediaFormat {
                 picture,
                 audio: self.audio,
@@ -212,6 +220,23 @@ mod tests {
         let anew = reader.video(80, &picture(true)).unwrap();
         let sound = anew.begins.and_then(|format| format.audio).unwrap();
         assert_eq!(sound.sample_rate(), 44_100);
+    }
+
+    #[test]
+    fn formats_without_end_are_refused() {
+        let mut reader = MediaReader::default();
+        reader.video(0, &config()).unwrap();
+        for n in 0..FORMATS_MAX {
+            let rate = if n.is_multiple_of(2) { 0x90 } else { 0x10 };
+            let sound = AudioTag::config(&[0x11 + u8::from(rate == 0x10), rate]);
+            reader.audio(n, &sound).unwrap();
+            assert!(reader.video(n, &picture(true)).unwrap().begins.is_some());
+        }
+        reader
+            .audio(0, &AudioTag::config(&[0x11, 0x90]))
+            .expect("a configuration alone begins nothing");
+        let refused = reader.video(0, &picture(true));
+        assert!(matches!(refused, Err(MediaError::Restless)), "{refused:?}");
     }
 
     #[test]
