@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use channel::{
     AdBreakRefusal, AdBreakRequest, ChannelGrant, ChannelType, Channels, Directory, DirectoryError,
-    IngestLimits, IngestTerms, PlaybackTerms, SlateTimes,
+    IngestLimits, IngestTerms, PlaybackTerms, SlateTimes, Snapshot,
 };
 use compositor_core::access_unit::MediaKind;
 use compositor_core::error_chain::error_chain;
@@ -295,7 +295,7 @@ impl StoreDirectory {
                 total_pixels: quotas.ingest_total_pixels,
             },
             slate: times,
-            snapshot: to_json(&snapshot)?.into(),
+            snapshot: Snapshot::new(to_json(&snapshot)?),
         })
     }
 

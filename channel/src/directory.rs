@@ -1,5 +1,6 @@
 //! Whose stream key is it? Answered by the API's store.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -45,7 +46,29 @@ pub struct IngestTerms {
     /// The failover slate, if there is one.
     pub slate: Option<SlateTimes>,
     /// What the directory wants back with every event of the stream session: how the channel was when it began.
-    pub snapshot: Arc<str>,
+    pub snapshot: Snapshot,
+}
+
+/// What a directory remembers of a channel, in its own words. There are secrets in it, so `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Snapshot(Arc<str>);
+
+impl Snapshot {
+    /// Wraps the directory's words.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// The words themselves.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Snapshot(..)")
+    }
 }
 
 impl Default for IngestTerms {
@@ -54,7 +77,7 @@ impl Default for IngestTerms {
             broadcasts_max: 100,
             limits: IngestLimits::default(),
             slate: None,
-            snapshot: Arc::from(""),
+            snapshot: Snapshot::default(),
         }
     }
 }
@@ -138,6 +161,16 @@ pub struct DirectoryError(#[source] pub Box<dyn std::error::Error + Send + Sync>
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_form_hides_the_snapshot() {
+        let terms = IngestTerms {
+            snapshot: Snapshot::new("passphrase"),
+            ..IngestTerms::default()
+        };
+        let shown = format!("{terms:?}");
+        assert!(!shown.contains("passphrase"), "{shown}");
+    }
 
     #[test]
     fn full_hd_is_the_largest_picture_either_way_up() {

@@ -6,6 +6,7 @@ use compositor_core::id::ChannelId;
 use compositor_core::time::WallTime;
 use recorder::AdBreak;
 
+use crate::directory::Snapshot;
 use crate::ingest::IngestDescription;
 
 /// What the channels report, in order.
@@ -37,7 +38,7 @@ pub struct ChannelEvent {
     pub stream_id: String,
     /// What the directory said of the channel when the session began, see
     /// [`IngestTerms::snapshot`](crate::IngestTerms::snapshot).
-    pub snapshot: Arc<str>,
+    pub snapshot: Snapshot,
     /// When it happened.
     pub at: WallTime,
     /// What happened.

@@ -51,7 +51,7 @@ mod tap;
 pub use crate::ad_breaks::{AdBreakRefusal, AdBreakRequest};
 pub use crate::channels::{Channels, ChannelsConfig, LiveStream, Owner, StartError};
 pub use crate::directory::{
-    ChannelGrant, ChannelType, Directory, DirectoryError, IngestLimits, IngestTerms,
+    ChannelGrant, ChannelType, Directory, DirectoryError, IngestLimits, IngestTerms, Snapshot,
 };
 pub use crate::event::{
     ChannelEvent, IngestLimit, LimitBreach, Report, StreamEvent, StreamHealth, TakeoverFailure,

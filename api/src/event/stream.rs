@@ -103,7 +103,7 @@ fn news(event: &ChannelEvent) -> Option<StreamNews> {
     let nothing = StreamChange::Nothing;
     Some(match &event.event {
         StreamEvent::SessionCreated => {
-            let snapshot = event.snapshot.to_string();
+            let snapshot = event.snapshot.expose().to_owned();
             teller.state("Session Created", None, StreamChange::Begun { snapshot })
         }
         StreamEvent::StreamStart => teller.state("Stream Start", None, nothing),

@@ -45,12 +45,14 @@ impl Broadcast {
             arn: self.grant.arn.clone(),
             name: self.grant.name.clone(),
             stream_id: stream_id.to_owned(),
-            snapshot: Arc::clone(&self.grant.ingest.snapshot),
+            snapshot: self.grant.ingest.snapshot.clone(),
             at: at(seconds),
             event,
         });
+        let logged = format!("{report:?}");
+        assert!(!logged.contains("passphrase"), "{logged}");
         let Some(Kept::Stream(news)) = stream::of(&report) else {
-            panic!("{report:?}");
+            panic!("{logged}");
         };
         world.state.store.record_stream(&news).await.unwrap();
     }
