@@ -62,6 +62,9 @@ pub trait Backend: Send + Sync + 'static {
     /// The live stream of a channel.
     async fn stream_of(&self, channel: &ChannelId) -> Option<LiveStream>;
 
+    /// Whether somebody publishes to a channel, who may not be live yet.
+    async fn has_stream_session(&self, channel: &ChannelId) -> bool;
+
     /// All live streams, in any order.
     async fn live_streams(&self) -> Vec<LiveStream>;
 

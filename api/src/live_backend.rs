@@ -139,6 +139,10 @@ impl Backend for LiveBackend {
         self.channels.stream(channel).map(live_stream)
     }
 
+    async fn has_stream_session(&self, channel: &ChannelId) -> bool {
+        self.channels.has_session(channel)
+    }
+
     async fn live_streams(&self) -> Vec<LiveStream> {
         self.channels
             .streams()

@@ -159,6 +159,11 @@ impl Channels {
         self.hub.stream(channel)
     }
 
+    /// Whether the channel has a stream session: it is live, or is about to be.
+    pub fn has_session(&self, channel: &ChannelId) -> bool {
+        self.hub.has_session(channel)
+    }
+
     /// All live streams, in no order.
     pub fn streams(&self) -> Vec<LiveStream> {
         self.hub.streams()

@@ -51,7 +51,8 @@ enum Sink {
 }
 
 impl Destination {
-    /// Opens the recording, or begins to connect. `attempt` rises: each attempt may take over from the one before.
+    /// Opens the recording, or begins to connect. `attempt` rises from 1: each later attempt may take over from the one
+    /// before.
     pub(super) async fn open(
         services: &Services,
         composition: &CompositionSpec,
@@ -77,11 +78,7 @@ impl Destination {
                 Sink::Recording(recording)
             }
             DestinationTarget::Channel { stream_key, .. } => {
-                let url = format!(
-                    "{}/{}?priority={attempt}",
-                    services.rtmp_url,
-                    stream_key.expose()
-                );
+                let url = broadcast_url(&services.rtmp_url, stream_key.expose(), attempt);
                 let video = VideoParams {
                     width: spec.video.width.into(),
                     height: spec.video.height.into(),
@@ -165,6 +162,17 @@ impl Destination {
             Sink::Broadcast { publisher, .. } => drop(tokio::spawn(publisher.finish())),
             Sink::Finished => {}
         }
+    }
+}
+
+/// The first attempt has no priority, so that it is refused where somebody else broadcasts. Those that follow must take over
+/// from their own connection that broke.
+fn broadcast_url(rtmp_url: &str, stream_key: &str, attempt: u32) -> String {
+    let url = format!("{rtmp_url}/{stream_key}");
+    if attempt <= 1 {
+        url
+    } else {
+        format!("{url}?priority={attempt}")
     }
 }
 
@@ -329,6 +337,15 @@ mod tests {
 
     fn refused(code: &str) -> PublisherEvent {
         PublisherEvent::Refused { code: code.into() }
+    }
+
+    #[test]
+    fn the_first_attempt_takes_over_from_nobody() {
+        assert_eq!(broadcast_url("rtmp://h/app", "sk", 1), "rtmp://h/app/sk");
+        assert_eq!(
+            broadcast_url("rtmp://h/app", "sk", 2),
+            "rtmp://h/app/sk?priority=2"
+        );
     }
 
     #[tokio::test]

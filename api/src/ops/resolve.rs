@@ -105,9 +105,9 @@ async fn target(
 async fn channel_target(cx: Context<'_>, arn: &Arn) -> Result<DestinationTarget, ApiError> {
     find::<crate::dto::channel::ChannelRecord>(cx, arn).await?;
     let channel = ChannelId::new(arn.id());
-    if cx.backend().stream_of(&channel).await.is_some() {
+    if cx.backend().has_stream_session(&channel).await {
         return Err(ApiError::conflict(format!(
-            "`destinations`: {arn} is live; a composition needs a channel that is offline"
+            "`destinations`: {arn} has a stream session; a composition needs a channel that is offline"
         )));
     }
     let first = PageRequest { after: 0, limit: 1 };

@@ -19,8 +19,14 @@ async fn a_channel_takes_one_broadcast() {
             .insert(id(&parts.channel), StreamHealth::Healthy)
     });
     let answer = parts.start(&world, json!([parts.channel()])).await;
-    answer.err(409, "ConflictException", "is live");
-    world.backend.script(|script| script.live.clear());
+    answer.err(409, "ConflictException", "has a stream session");
+    world.backend.script(|script| {
+        script.live.clear();
+        script.created.insert(id(&parts.channel));
+    });
+    let answer = parts.start(&world, json!([parts.channel()])).await;
+    answer.err(409, "ConflictException", "has a stream session");
+    world.backend.script(|script| script.created.clear());
     let started = parts.start(&world, json!([parts.channel()])).await.ok();
     let arn = text(&started["composition"]["arn"]);
     let answer = parts.start(&world, json!([parts.channel()])).await;

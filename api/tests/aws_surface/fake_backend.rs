@@ -27,6 +27,8 @@ pub(crate) struct Script {
     pub(crate) publishing: BTreeSet<(String, String)>,
     pub(crate) connected: BTreeSet<(String, String)>,
     pub(crate) live: BTreeMap<String, StreamHealth>,
+    /// Channels with a publisher and nothing to play yet.
+    pub(crate) created: BTreeSet<String>,
     pub(crate) ad_break: Option<String>,
     pub(crate) broken: bool,
     pub(crate) minted: Vec<TokenRequest>,
@@ -122,6 +124,13 @@ impl Backend for FakeBackend {
     async fn stream_of(&self, channel: &ChannelId) -> Option<LiveStream> {
         let live = self.live_streams().await;
         live.into_iter().find(|stream| stream.channel == *channel)
+    }
+
+    async fn has_stream_session(&self, channel: &ChannelId) -> bool {
+        self.script(|script| {
+            let is_created = script.created.contains(channel.as_str());
+            is_created || script.live.contains_key(channel.as_str())
+        })
     }
 
     async fn live_streams(&self) -> Vec<LiveStream> {

@@ -107,6 +107,10 @@ impl Backend for FakeBackend {
         None
     }
 
+    async fn has_stream_session(&self, _channel: &ChannelId) -> bool {
+        false
+    }
+
     async fn live_streams(&self) -> Vec<LiveStream> {
         Vec::new()
     }

@@ -289,6 +289,11 @@ impl Hub {
             .and_then(|live| live.describe(self.viewers_of(live, now)))
     }
 
+    /// Whether a channel has a stream session, which may not be live yet.
+    pub(crate) fn has_session(&self, channel: &ChannelId) -> bool {
+        self.state.lock().live.contains_key(channel)
+    }
+
     pub(crate) fn streams(&self) -> Vec<LiveStream> {
         let now = self.clock.now().monotonic;
         self.state

@@ -79,9 +79,9 @@ struct Control {
 }
 
 impl Publisher {
-    /// Starts the first attempt, to `rtmp://host[:port]/app/key[?priority=N]`. On a channel of this server, a publisher
-    /// with a priority keeps its stream session when its connection breaks, and reconnects with a higher one; so give 1
-    /// here.
+    /// Starts the first attempt, to `rtmp://host[:port]/app/key[?priority=N]`. On a channel of this server, whoever gives
+    /// no priority is refused while somebody else publishes, and a session whose connection broke waits for a takeover: so
+    /// give none here, and reconnect with 2, 3 and so on.
     pub fn start(
         url: &str,
         params: VideoParams,

@@ -18,7 +18,7 @@ pub enum Output {
     OpenDestination {
         /// Which destination.
         id: DestinationId,
-        /// Rises with each attempt from 1 and never falls: a broadcast sends it as `?priority=`.
+        /// Rises with each attempt from 1 and never falls: from 2 on, a broadcast sends it as `?priority=`.
         attempt: u32,
     },
     /// Connect, or open the recording, again; what was there before is gone.
