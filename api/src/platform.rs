@@ -139,6 +139,7 @@ impl Platform {
             listen: config.rtmp,
             region: REGION.to_owned(),
             viewers_max: usize::try_from(config.quotas.concurrent_viewers).unwrap_or(usize::MAX),
+            broadcasts_max: config.quotas.concurrent_streams,
         };
         let wall_clock = WallClock::new(move || clock.wall());
         stream_log::end_unfinished(&store, clock.wall()).await?;

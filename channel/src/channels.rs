@@ -17,7 +17,7 @@ use crate::directory::Directory;
 use crate::event::{Report, StreamHealth};
 use crate::hub::{CloseReason, Hub};
 use crate::ingest;
-use crate::limits::EVENT_CHANNEL;
+use crate::limits::{EVENT_CHANNEL, connections_max};
 use crate::origin::{self, Naming};
 use crate::playback::PlaybackGate;
 use crate::slate::SlateSource;
@@ -33,6 +33,8 @@ pub struct ChannelsConfig {
     pub region: String,
     /// Concurrent views that each account may have.
     pub viewers_max: usize,
+    /// Live streams that each account may have; how many connections are taken follows from it.
+    pub broadcasts_max: u32,
 }
 
 /// Whom the channels ask.
@@ -119,9 +121,11 @@ impl Channels {
             listen,
             region,
             viewers_max,
+            broadcasts_max,
         } = config;
         let hub = Arc::new(Hub::new(slates, viewers_max));
-        let ingest = ingest::listen(listen, Arc::clone(&hub), directory).await?;
+        let places = connections_max(broadcasts_max);
+        let ingest = ingest::listen((listen, places), Arc::clone(&hub), directory).await?;
         let (local_addr, own_addr) = (ingest.local_addr(), ingest.own_addr());
         let (stop, stopped) = watch::channel(false);
         let (events, receiver) = mpsc::channel(EVENT_CHANNEL);
@@ -148,8 +152,8 @@ impl Channels {
         self.local_addr
     }
 
-    /// Where the compositions of this server connect: on loopback, so that it does not matter whether their channel allows
-    /// RTMP without TLS.
+    /// Where the compositions of this server connect: a listener of their own on loopback, where it does not matter whether
+    /// their channel allows RTMP without TLS, and strangers take no place from them.
     pub fn own_addr(&self) -> SocketAddr {
         self.own_addr
     }

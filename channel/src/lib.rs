@@ -15,6 +15,7 @@
 //!     listen: "127.0.0.1:1935".parse().expect("an address"),
 //!     region: "us-east-1".to_owned(),
 //!     viewers_max: channel::limits::VIEWERS_MAX,
+//!     broadcasts_max: 100,
 //! };
 //! let (channels, mut events) = channel::Channels::start(config, owner).await?;
 //! let playback = channels.routes();

@@ -2,8 +2,17 @@
 
 use std::time::Duration;
 
-/// RTMP connections at once: the account's 100 concurrent streams, their takeovers, and a margin for probes.
-pub const CONNECTIONS_MAX: usize = 256;
+/// RTMP connections at once at one listener, by the live streams that an account may have: these, their takeovers, and a
+/// margin for probes.
+pub fn connections_max(broadcasts_max: u32) -> usize {
+    const PROBES_MAX: usize = 56;
+    let broadcasts = usize::try_from(broadcasts_max).unwrap_or(usize::MAX);
+    let connections = broadcasts.saturating_mul(2).saturating_add(PROBES_MAX);
+    connections.min(tokio::sync::Semaphore::MAX_PERMITS)
+}
+
+/// Connections from one address that have no accepted publish request yet; encoders behind one router seldom begin at once.
+pub const NEWCOMERS_MAX: usize = 32;
 
 /// From accept to an accepted publish request; a slower peer is not a broadcaster.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);

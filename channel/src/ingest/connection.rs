@@ -19,6 +19,7 @@ use crate::directory::{ChannelGrant, Directory, DirectoryError};
 use crate::hub::{CloseReason, Hub, Publisher, Refusal};
 use crate::ingest::description::{Announced, IngestDescription};
 use crate::ingest::media::{Media, MediaError, MediaReader};
+use crate::ingest::newcomers::Newcomer;
 use crate::ingest::protocol::{Event, ProtocolError, ServerProtocol};
 use crate::limits::{HANDSHAKE_TIMEOUT, NO_DATA_TIMEOUT, REFUSAL_LINGER, WRITE_TIMEOUT};
 use crate::origin::MediaFormat;
@@ -107,8 +108,23 @@ impl Denial {
     }
 }
 
+/// A connection that was accepted.
+pub(super) struct Arrival {
+    pub(super) socket: TcpStream,
+    pub(super) peer: SocketAddr,
+    /// Unique in this process.
+    pub(super) id: u64,
+    pub(super) newcomer: Newcomer,
+}
+
 /// Serves one connection to its end.
-pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, id: u64, shared: Arc<Shared>) {
+pub(super) async fn serve(arrival: Arrival, shared: Arc<Shared>) {
+    let Arrival {
+        socket,
+        peer,
+        id,
+        newcomer,
+    } = arrival;
     let mut connection = match Connection::new(socket, id, shared) {
         Ok(connection) => connection,
         Err(error) => {
@@ -128,6 +144,7 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, id: u64, shared: 
             return;
         }
     };
+    drop(newcomer);
     let channel = session.grant.channel.clone();
     tracing::info!(%peer, %channel, priority = session.publisher.priority, "publisher accepted");
     let end = match connection.publish(&mut session).await {

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::channels::StartError;
 use crate::directory::Directory;
 use crate::hub::Hub;
-use crate::ingest::connection::{ACCEPT_RETRY, Shared, serve};
-use crate::limits::CONNECTIONS_MAX;
+use crate::ingest::connection::{ACCEPT_RETRY, Arrival, Shared, serve};
+use crate::ingest::newcomers::{Newcomer, Newcomers};
+use crate::limits::NEWCOMERS_MAX;
 
 /// How long connections may take to close when the server stops.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -21,85 +22,93 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bound listeners that do not accept yet.
 pub(crate) struct Ingest {
     public: Door,
-    /// For this server's own broadcasts, where the public one asks for TLS.
-    own: Option<Door>,
-    local_addr: SocketAddr,
-    own_addr: SocketAddr,
+    /// For this server's own broadcasts.
+    own: Door,
 }
 
 struct Door {
     listener: TcpListener,
+    local_addr: SocketAddr,
     shared: Arc<Shared>,
+    /// Each door has its own, so that a crowd at one does not close the other.
+    places: Arc<Semaphore>,
+    newcomers: Arc<Newcomers>,
 }
 
-/// Binds the listeners.
+/// Binds the listeners, each of which takes `places` connections.
 pub(crate) async fn listen(
-    listen: SocketAddr,
+    (listen, places): (SocketAddr, usize),
     hub: Arc<Hub>,
     directory: Arc<dyn Directory>,
 ) -> Result<Ingest, StartError> {
-    let (public, local_addr) = open(listen, &hub, &directory).await?;
-    let (own, own_addr) = if public.shared.loopback {
-        (None, local_addr)
-    } else {
-        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (own, own_addr) = open(any_port, &hub, &directory).await?;
-        (Some(own), own_addr)
-    };
+    let own = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     Ok(Ingest {
-        public,
-        own,
-        local_addr,
-        own_addr,
+        public: Door::open((listen, places), &hub, &directory).await?,
+        own: Door::open((own, places), &hub, &directory).await?,
     })
 }
 
-async fn open(
-    listen: SocketAddr,
-    hub: &Arc<Hub>,
-    directory: &Arc<dyn Directory>,
-) -> Result<(Door, SocketAddr), StartError> {
-    let fail = |source| StartError::Listen { listen, source };
-    let listener = TcpListener::bind(listen).await.map_err(fail)?;
-    let local_addr = listener.local_addr().map_err(fail)?;
-    let shared = Arc::new(Shared {
-        hub: Arc::clone(hub),
-        directory: Arc::clone(directory),
-        loopback: local_addr.ip().is_loopback(),
-    });
-    Ok((Door { listener, shared }, local_addr))
-}
-
 impl Door {
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Arc<Shared>)> {
+    async fn open(
+        (listen, places): (SocketAddr, usize),
+        hub: &Arc<Hub>,
+        directory: &Arc<dyn Directory>,
+    ) -> Result<Self, StartError> {
+        let fail = |source| StartError::Listen { listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(fail)?;
+        let local_addr = listener.local_addr().map_err(fail)?;
+        let shared = Arc::new(Shared {
+            hub: Arc::clone(hub),
+            directory: Arc::clone(directory),
+            loopback: local_addr.ip().is_loopback(),
+        });
+        Ok(Self {
+            listener,
+            local_addr,
+            shared,
+            places: Arc::new(Semaphore::new(places)),
+            newcomers: Arc::default(),
+        })
+    }
+
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, &Self)> {
         let (socket, peer) = self.listener.accept().await?;
-        Ok((socket, peer, Arc::clone(&self.shared)))
+        Ok((socket, peer, self))
+    }
+
+    /// What a connection holds as long as it lasts, and until it may publish.
+    fn admit(&self, peer: SocketAddr) -> Option<(OwnedSemaphorePermit, Newcomer)> {
+        let Some(newcomer) = self.newcomers.enter(peer.ip()) else {
+            tracing::warn!(%peer, max = NEWCOMERS_MAX, "too many RTMP connections from there that do not publish");
+            return None;
+        };
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            tracing::warn!(%peer, "too many RTMP connections");
+            return None;
+        };
+        Some((place, newcomer))
     }
 }
 
 impl Ingest {
     pub(crate) fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+        self.public.local_addr
     }
 
-    /// Where broadcasts of this server itself connect, which need no TLS.
+    /// Where broadcasts of this server itself connect.
     pub(crate) fn own_addr(&self) -> SocketAddr {
-        self.own_addr
+        self.own.local_addr
     }
 
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, Arc<Shared>)> {
-        match &self.own {
-            None => self.public.accept().await,
-            Some(own) => tokio::select! {
-                accepted = self.public.accept() => accepted,
-                accepted = own.accept() => accepted,
-            },
+    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr, &Door)> {
+        tokio::select! {
+            accepted = self.public.accept() => accepted,
+            accepted = self.own.accept() => accepted,
         }
     }
 
     /// Accepts until `stop` says so, then lets connections that were told to close do so, and ends the others.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         let mut next_id = 0;
         loop {
@@ -113,7 +122,7 @@ impl Ingest {
                     continue;
                 }
             };
-            let (socket, peer, shared) = match accepted {
+            let (socket, peer, door) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "an RTMP connection cannot be accepted");
@@ -121,15 +130,20 @@ impl Ingest {
                     continue;
                 }
             };
-            let Ok(slot) = Arc::clone(&slots).try_acquire_owned() else {
-                tracing::warn!(%peer, max = CONNECTIONS_MAX, "too many RTMP connections");
+            let Some((place, newcomer)) = door.admit(peer) else {
                 continue;
             };
             next_id += 1;
-            let id = next_id;
+            let arrival = Arrival {
+                socket,
+                peer,
+                id: next_id,
+                newcomer,
+            };
+            let shared = Arc::clone(&door.shared);
             connections.spawn(async move {
-                serve(socket, peer, id, shared).await;
-                drop(slot);
+                serve(arrival, shared).await;
+                drop(place);
             });
         }
         drop(self);
@@ -200,7 +214,7 @@ mod tests {
         };
         let listen_at = listen_at.parse().unwrap();
         let ingest = listen(
-            listen_at,
+            (listen_at, 1),
             Arc::new(Hub::new(Arc::new(NoSlate), 1)),
             Arc::new(ByKey::default()),
         )
@@ -242,6 +256,18 @@ mod tests {
         assert_eq!(refusal(At::Network, "insecure").await, None);
         let denied = Some("NetStream.Publish.Denied".to_owned());
         assert_eq!(refusal(At::Network, "secure").await, denied);
+    }
+
+    #[tokio::test]
+    async fn a_crowd_at_the_public_door_leaves_the_own_one_open() {
+        let hub = Arc::new(Hub::new(Arc::new(NoSlate), 1));
+        let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let ingest = listen((loopback, 1), hub, Arc::new(ByKey::default())).await;
+        let ingest = ingest.expect("it listens");
+        let _taken = ingest.public.admit(loopback).expect("there is a place");
+        assert!(ingest.public.admit(loopback).is_none());
+        assert!(ingest.own.admit(loopback).is_some());
+        assert_ne!(ingest.own_addr(), ingest.local_addr());
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ mod connection;
 mod description;
 mod listener;
 mod media;
+mod newcomers;
 mod protocol;
 mod timeline;
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use channel::limits::CONNECTIONS_MAX;
+use channel::limits::connections_max;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::world::{PATIENCE, World, ffmpeg, wait_for};
+use crate::world::{BROADCASTS_MAX, PATIENCE, World, ffmpeg, wait_for};
 
 /// Bytes that no RTMP peer sends, cut from a fixed pseudo-random sequence.
 fn garbage(seed: u64, length: usize) -> Vec<u8> {
@@ -96,7 +96,7 @@ async fn garbage_closes_its_connection_and_harms_nobody() {
 async fn connections_are_bounded_and_a_free_place_is_used_again() {
     let world = World::beside_others().await;
     let mut open = Vec::new();
-    for _ in 0..CONNECTIONS_MAX {
+    for _ in 0..connections_max(BROADCASTS_MAX) {
         open.push(TcpStream::connect(world.rtmp).await.unwrap());
     }
     let mut surplus = TcpStream::connect(world.rtmp).await.unwrap();

@@ -35,6 +35,9 @@ pub(crate) const MASTER: &str = "/api/video/v1/us-east-1.123456789012.channel.AA
 /// Longest time that any single step of a test may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
+/// Live streams that the account may have.
+pub(crate) const BROADCASTS_MAX: u32 = 100;
+
 /// One channel, with its terms.
 struct OneChannel(IngestTerms, PlaybackTerms);
 
@@ -149,6 +152,7 @@ impl World {
             listen: "127.0.0.1:0".parse().unwrap(),
             region: "us-east-1".to_owned(),
             viewers_max,
+            broadcasts_max: BROADCASTS_MAX,
         };
         let owner = Owner {
             directory: Arc::new(channel),
