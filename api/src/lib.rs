@@ -38,6 +38,7 @@ pub mod quotas;
 pub mod recording_setup;
 mod replication;
 pub mod reply;
+mod retry;
 pub mod router;
 pub mod s3_access;
 pub mod serve;

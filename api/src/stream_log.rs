@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::dto::stream_session::StreamSnapshot;
 use crate::event::stream::{self, Kept};
+use crate::retry::until_done;
 use crate::store::{Store, StoreError};
 
 /// How long sessions are kept after their end (IVS).
@@ -17,10 +18,6 @@ const RETENTION: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// How often old sessions are looked for.
 const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
-
-/// Pauses between attempts to write while the store fails.
-const RETRY_MIN: Duration = Duration::from_millis(100);
-const RETRY_MAX: Duration = Duration::from_secs(5);
 
 /// Ends the sessions that an earlier run left open.
 pub async fn end_unfinished(store: &Store, now: WallTime) -> Result<(), StoreError> {
@@ -69,15 +66,11 @@ async fn keep(store: &Store, report: &Report) {
     let Some(kept) = stream::of(report) else {
         return;
     };
-    let mut pause = RETRY_MIN;
-    loop {
-        let outcome = match &kept {
+    until_done("a report of a channel is not kept yet", || async {
+        match &kept {
             Kept::Stream(news) => store.record_stream(news).await,
             Kept::Account(event) => store.append_events(std::slice::from_ref(event)).await,
-        };
-        let Err(error) = outcome else { return };
-        tracing::error!(error = %error_chain(&error), "a report of a channel is not kept yet");
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(RETRY_MAX);
-    }
+        }
+    })
+    .await;
 }
