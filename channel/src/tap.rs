@@ -13,7 +13,7 @@ use recorder::TimedUnit;
 use recorder::mux::AudioConfig;
 use tokio::sync::mpsc;
 
-use crate::directory::ChannelGrant;
+use crate::directory::{ChannelGrant, Snapshot};
 use crate::limits::{TAP_BYTES_MAX, TAP_UNITS_MAX};
 use crate::origin::MediaFormat;
 use crate::sample::Sample;
@@ -53,6 +53,8 @@ pub struct StreamTap {
     pub name: String,
     /// The stream session.
     pub stream_id: String,
+    /// What the directory said of the channel when the stream session began.
+    pub snapshot: Snapshot,
     units: mpsc::Receiver<TapUnit>,
     queued_bytes: Arc<AtomicUsize>,
 }
@@ -84,6 +86,7 @@ pub(crate) fn tap(grant: &ChannelGrant, stream_id: String) -> (TapSender, Stream
         arn: grant.arn.clone(),
         name: grant.name.clone(),
         stream_id,
+        snapshot: grant.ingest.snapshot.clone(),
         units,
         queued_bytes: Arc::clone(&queued_bytes),
     };

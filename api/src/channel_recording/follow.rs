@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use compositor_core::error_chain::error_chain;
 use recorder::{RecordingEvent, RecordingOutcome, Rejection};
 use tokio::sync::mpsc;
 
-use super::Services;
 use super::open::Shared;
-use crate::event::recording::{RecordingChange, recording_news};
+use super::{INTERNAL, Services};
+use crate::event::recording::RecordingChange;
 
 /// Hears a recording out that ends with `outcome`.
 pub(super) async fn follow(
@@ -62,8 +61,6 @@ pub(super) async fn follow(
     }
 }
 
-const INTERNAL: &str = "InternalServerException";
-
 fn exception(reason: Rejection) -> &'static str {
     match reason {
         Rejection::AccessDenied => "AccessDeniedException",
@@ -78,7 +75,7 @@ async fn started(services: &Services, shared: &Shared) {
         !std::mem::replace(&mut kept.is_started, true)
     };
     if is_first {
-        services.keep(shared, Some(RecordingChange::Start)).await;
+        services.tell_start(shared).await;
     }
 }
 
@@ -103,10 +100,5 @@ async fn failed(services: &Services, shared: &Shared, reason: &'static str) {
 
 async fn ended(services: &Services, shared: &Shared, change: RecordingChange) {
     let session = shared.kept.lock().session.clone();
-    let event = recording_news(&session, change, services.clock.now());
-    let told = services.store.end_channel_recording(&session.id, &event);
-    if let Err(error) = told.await {
-        let error = error_chain(&error);
-        tracing::error!(recording = session.id, error = %error, "the end of a recording is not told");
-    }
+    services.tell_end(&session, change).await;
 }

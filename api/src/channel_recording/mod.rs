@@ -35,14 +35,21 @@ use self::plan::Plan;
 use self::probe::{Probe, StreamShape};
 use self::recovery::recover;
 use crate::arn::Arn;
-use crate::dto::channel::ChannelRecord;
 use crate::dto::recording_configuration::RecordingConfigurationRecord;
+use crate::dto::stream_session::StreamSnapshot;
 use crate::event::recording::{RecordingChange, RecordingSession, recording_news};
 use crate::ids;
-use crate::store::{ChannelRecording, Store, StoreError};
+use crate::retry::until_done;
+use crate::store::{ChannelRecording, Store};
 
 /// Even a server that has no time left seals what it recorded.
 const SEAL_TIME: Duration = Duration::from_secs(1);
+
+/// How long a stream waits for the store before it can be recorded; about what its tap holds.
+const STORE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The reason of what is nobody's fault but ours.
+const INTERNAL: &str = "InternalServerException";
 
 /// What recordings of channels are made with.
 #[derive(Debug)]
@@ -92,15 +99,33 @@ impl Services {
         tasks.spawn(task);
     }
 
-    /// Keeps the present state of a recording, with the event of what changed. A store that fails does not end it.
-    async fn keep(&self, shared: &Shared, change: Option<RecordingChange>) {
+    /// Keeps the present state of a recording. A store that fails does not end it: the next change makes up for it.
+    async fn keep(&self, shared: &Shared) {
         let kept = shared.kept.lock().clone();
-        let event = change.map(|change| recording_news(&kept.session, change, self.clock.now()));
-        let stored = self.store.keep_channel_recording(&kept, event.as_ref());
-        if let Err(error) = stored.await {
+        if let Err(error) = self.store.keep_channel_recording(&kept, None).await {
             let error = error_chain(&error);
             tracing::error!(recording = kept.session.id, error = %error, "the state of a recording is not kept");
         }
+    }
+
+    /// Tells that a recording has started, however long the store is away.
+    async fn tell_start(&self, shared: &Shared) {
+        let session = shared.kept.lock().session.clone();
+        let news = recording_news(&session, RecordingChange::Start, self.clock.now());
+        until_done("the start of a recording is not told yet", || async {
+            let kept = shared.kept.lock().clone();
+            self.store.keep_channel_recording(&kept, Some(&news)).await
+        })
+        .await;
+    }
+
+    /// Tells that a recording is over, or never began, however long the store is away.
+    async fn tell_end(&self, session: &RecordingSession, change: RecordingChange) {
+        let news = recording_news(session, change, self.clock.now());
+        until_done("the end of a recording is not told yet", || async {
+            self.store.end_channel_recording(&session.id, &news).await
+        })
+        .await;
     }
 }
 
@@ -166,23 +191,28 @@ async fn record(services: Arc<Services>, slot: Slot, mut tap: StreamTap) {
     };
     let mut next = probe(&mut tap, None).await;
     while let Some((shape, units)) = next.take() {
+        let mut joins = false;
         let mut open = match place.take() {
             Some(mut open) if open.may_continue(arrived, &plan, &shape) => {
                 open.join(&tap.stream_id).await;
+                joins = true;
                 open
             }
             before => {
                 if let Some(before) = before {
                     before.finish().await;
                 }
-                let begun = OpenRecording::begin(&services, (&channel, &plan), &tap, shape);
+                let of = (&channel, &plan);
+                let begun = OpenRecording::begin(&services, of, &tap, shape.clone());
                 let Some(open) = begun.await else { return };
                 open
             }
         };
-        match open.stream(units, &mut tap).await {
+        match open.stream(&units, &mut tap).await {
             StreamEnd::Ended => *place = Some(open),
-            StreamEnd::Failed => return,
+            // What it has told is no news of this stream.
+            StreamEnd::Stopped if joins => next = Some((shape, units)),
+            StreamEnd::Stopped | StreamEnd::Failed => return,
             StreamEnd::Changed(format) => {
                 open.finish().await;
                 next = probe(&mut tap, Some(format)).await;
@@ -227,59 +257,44 @@ async fn probe(
     probe.finish()
 }
 
-/// How the stream is to be recorded, by the configuration that the channel has now; `None` when it is not. One that cannot
-/// be recorded is told.
-async fn plan_of(services: &Services, channel: &Arn, tap: &StreamTap) -> Option<Plan> {
-    let configuration = match configuration_of(&services.store, channel).await {
-        Ok(configuration) => configuration?,
-        Err(error) => {
-            let error = error_chain(&error);
-            tracing::error!(stream = tap.stream_id, error = %error, "cannot look up how a stream is recorded");
-            return None;
-        }
+/// How the stream is to be recorded, by the configuration that the channel had when its session began; `None` when it is
+/// not. One that cannot be recorded is told.
+async fn plan_of(services: &Arc<Services>, channel: &Arn, tap: &StreamTap) -> Option<Plan> {
+    let snapshot = StreamSnapshot::read(tap.snapshot.expose())?;
+    let configuration = snapshot.channel.recording_configuration?;
+    let mut session = RecordingSession {
+        id: ids::recording_session_id(),
+        channel: channel.clone(),
+        channel_name: tap.name.clone(),
+        stream_ids: vec![tap.stream_id.clone()],
+        bucket: String::new(),
+        prefix: String::new(),
     };
+    let asked = until_done("cannot look up how a stream is recorded", || {
+        let store = &services.store;
+        store.find::<RecordingConfigurationRecord>(channel.account(), &configuration)
+    });
+    let Ok(found) = tokio::time::timeout(STORE_PATIENCE, asked).await else {
+        tell_start_failure(services, session, INTERNAL);
+        return None;
+    };
+    let configuration = found?.record;
     match Plan::new(&configuration) {
         Ok(plan) => Some(plan),
         Err(error) => {
             tracing::warn!(stream = tap.stream_id, error = %error, "a stream is not recorded");
-            let bucket = configuration.destination_configuration.s3.bucket_name;
-            let session = RecordingSession {
-                id: ids::recording_session_id(),
-                channel: channel.clone(),
-                channel_name: tap.name.clone(),
-                stream_ids: vec![tap.stream_id.clone()],
-                bucket,
-                prefix: String::new(),
-            };
-            tell_start_failure(services, &session, "ValidationException").await;
+            session.bucket = configuration.destination_configuration.s3.bucket_name;
+            tell_start_failure(services, session, "ValidationException");
             None
         }
     }
 }
 
-async fn configuration_of(
-    store: &Store,
-    channel: &Arn,
-) -> Result<Option<RecordingConfigurationRecord>, StoreError> {
-    let account = channel.account();
-    let found = store.find::<ChannelRecord>(account, channel).await?;
-    let configuration = found.and_then(|found| found.record.recording_configuration);
-    let Some(configuration) = configuration else {
-        return Ok(None);
-    };
-    let found = store
-        .find::<RecordingConfigurationRecord>(account, &configuration)
-        .await?;
-    Ok(found.map(|found| found.record))
-}
-
-/// Tells of a recording that never began.
-async fn tell_start_failure(services: &Services, session: &RecordingSession, reason: &'static str) {
-    let change = RecordingChange::StartFailure { reason };
-    let event = recording_news(session, change, services.clock.now());
-    let told = services.store.end_channel_recording(&session.id, &event);
-    if let Err(error) = told.await {
-        let error = error_chain(&error);
-        tracing::error!(recording = session.id, error = %error, "the failure of a recording is not told");
-    }
+/// Tells of a recording that never began, on a task of its own.
+fn tell_start_failure(services: &Arc<Services>, session: RecordingSession, reason: &'static str) {
+    let telling = Arc::clone(services);
+    services.spawn(async move {
+        let change = RecordingChange::StartFailure { reason };
+        telling.tell_end(&session, change).await;
+    });
 }

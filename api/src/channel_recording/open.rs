@@ -20,10 +20,11 @@ use super::follow::follow;
 use super::plan::{Plan, prefix};
 use super::probe::StreamShape;
 use super::thumbnail_clock::ThumbnailClock;
-use super::{Services, tell_start_failure};
+use super::{INTERNAL, STORE_PATIENCE, Services, tell_start_failure};
 use crate::arn::Arn;
 use crate::event::recording::RecordingSession;
 use crate::ids;
+use crate::retry::until_done;
 use crate::store::ChannelRecording;
 
 /// Streams that one recording may hold (IVS).
@@ -51,6 +52,8 @@ pub(super) enum StreamEnd {
     Ended,
     /// It goes on in a format that does not fit into the recording.
     Changed(StreamFormat),
+    /// The recording had stopped before it took what of the stream came already.
+    Stopped,
     /// The recording has stopped, and told why.
     Failed,
 }
@@ -97,14 +100,17 @@ impl OpenRecording {
             }),
             position_ms: AtomicU64::new(0),
         });
-        services.keep(&shared, None).await;
+        if !keep_first(services, &shared).await {
+            tell_start_failure(services, session, INTERNAL);
+            return None;
+        }
         let objects = services.objects.clone();
         let started = Recording::start(spec, objects, services.clock.clone()).await;
         let (recording, events) = match started {
             Ok(started) => started,
             Err(error) => {
                 tracing::error!(error = %error_chain(&error), stream = tap.stream_id, "a stream is not recorded");
-                tell_start_failure(services, &session, "InternalServerException").await;
+                tell_start_failure(services, session, INTERNAL);
                 return None;
             }
         };
@@ -133,7 +139,9 @@ impl OpenRecording {
     /// Whether a stream that came at `now` may continue this recording.
     pub(super) fn may_continue(&self, now: Instant, plan: &Plan, shape: &StreamShape) -> bool {
         let streams = self.shared.kept.lock().session.stream_ids.len();
-        self.plan == *plan
+        !self.plan.window.is_zero()
+            && !self.recording.is_stopped()
+            && self.plan == *plan
             && self.shape.continued_by(shape)
             && now <= self.waits_until()
             && now <= self.started + LENGTH_MAX
@@ -147,7 +155,7 @@ impl OpenRecording {
             kept.session.stream_ids.push(stream_id.to_owned());
             kept.is_streaming = true;
         }
-        self.services.keep(&self.shared, None).await;
+        self.services.keep(&self.shared).await;
     }
 
     /// Until when a stream may continue it.
@@ -156,22 +164,26 @@ impl OpenRecording {
     }
 
     /// Records a stream, of which `units` came already, to its end.
-    pub(super) async fn stream(&mut self, units: Vec<TapUnit>, tap: &mut StreamTap) -> StreamEnd {
-        let end = match self.take_all(units, tap).await {
-            Ok(None) => StreamEnd::Ended,
+    pub(super) async fn stream(&mut self, units: &[TapUnit], tap: &mut StreamTap) -> StreamEnd {
+        let end = match self.take_first(units).await {
+            Ok(None) => match self.take_all(tap).await {
+                Ok(None) => StreamEnd::Ended,
+                Ok(Some(format)) => StreamEnd::Changed(format),
+                Err(RecordingClosed) => StreamEnd::Failed,
+            },
             Ok(Some(format)) => StreamEnd::Changed(format),
-            Err(RecordingClosed) => StreamEnd::Failed,
+            Err(RecordingClosed) => StreamEnd::Stopped,
         };
+        self.waits_since = Instant::now();
         if let Some(making) = self.in_flight.take()
             && let Ok(Ok(jpeg)) = tokio::time::timeout(THUMBNAIL_WAIT_MAX, making).await
         {
             // A recording that has stopped needs none.
             let _ = self.keep_thumbnail(jpeg).await;
         }
-        self.waits_since = Instant::now();
         self.shared.kept.lock().is_streaming = false;
         if matches!(end, StreamEnd::Ended) {
-            self.services.keep(&self.shared, None).await;
+            self.services.keep(&self.shared).await;
         }
         end
     }
@@ -182,16 +194,22 @@ impl OpenRecording {
         let _ = self.recording.finish(RecordingOutcome::Ended).await;
     }
 
-    async fn take_all(
+    async fn take_first(
         &mut self,
-        units: Vec<TapUnit>,
-        tap: &mut StreamTap,
+        units: &[TapUnit],
     ) -> Result<Option<StreamFormat>, RecordingClosed> {
         for unit in units {
-            if let Some(format) = self.take(unit).await? {
+            if let Some(format) = self.take(unit.clone()).await? {
                 return Ok(Some(format));
             }
         }
+        Ok(None)
+    }
+
+    async fn take_all(
+        &mut self,
+        tap: &mut StreamTap,
+    ) -> Result<Option<StreamFormat>, RecordingClosed> {
         loop {
             tokio::select! {
                 unit = tap.recv() => {
@@ -275,6 +293,15 @@ async fn made(in_flight: &mut Option<JoinHandle<Option<Bytes>>>) -> Option<Bytes
     let jpeg = making.await.unwrap_or(None);
     *in_flight = None;
     jpeg
+}
+
+/// Whether the store knows of a recording that begins.
+async fn keep_first(services: &Services, shared: &Shared) -> bool {
+    let first = shared.kept.lock().clone();
+    let kept = until_done("a recording cannot begin yet", || {
+        services.store.begin_channel_recording(&first)
+    });
+    tokio::time::timeout(STORE_PATIENCE, kept).await.is_ok()
 }
 
 fn specification(

@@ -8,9 +8,9 @@ use compositor_core::error_chain::error_chain;
 use parking_lot::Mutex;
 use recorder::{RecordingOutcome, RecordingSpec, Source};
 
-use super::Services;
 use super::follow::{follow, tell_lost};
 use super::open::Shared;
+use super::{INTERNAL, Services};
 use crate::store::ChannelRecording;
 
 /// Seals and uploads every spool that an earlier run left, of compositions too, and tells of the end of channels'
@@ -29,7 +29,7 @@ pub(super) async fn recover(services: Arc<Services>, left: Vec<ChannelRecording>
             RecordingOutcome::Ended
         } else {
             RecordingOutcome::Failed {
-                message: Some("InternalServerException".to_owned()),
+                message: Some(INTERNAL.to_owned()),
             }
         }
     };

@@ -19,22 +19,36 @@ pub struct ChannelRecording {
 }
 
 impl Store {
-    /// Keeps the present state of a recording, with the event that tells of it.
-    pub async fn keep_channel_recording(
+    /// Keeps a recording from its beginning on. It may be asked again.
+    pub async fn begin_channel_recording(
         &self,
         recording: &ChannelRecording,
-        news: Option<&RecordingNews>,
     ) -> Result<(), StoreError> {
         let mut tx = self.write().await?;
         sqlx::query(
             "INSERT INTO channel_recording (session_id, channel_arn, record) VALUES ($1, $2, $3) \
-             ON CONFLICT (session_id) DO UPDATE SET record = excluded.record",
+             ON CONFLICT DO NOTHING",
         )
         .bind(&recording.session.id)
         .bind(recording.session.channel.to_string())
         .bind(to_json(recording)?)
         .execute(&mut *tx)
         .await?;
+        tx.commit().await
+    }
+
+    /// Keeps the present state of a recording, unless it is over, with the event that tells of it.
+    pub async fn keep_channel_recording(
+        &self,
+        recording: &ChannelRecording,
+        news: Option<&RecordingNews>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query("UPDATE channel_recording SET record = $2 WHERE session_id = $1")
+            .bind(&recording.session.id)
+            .bind(to_json(recording)?)
+            .execute(&mut *tx)
+            .await?;
         if let Some(news) = news {
             tell(&mut tx, news).await?;
         }

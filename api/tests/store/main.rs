@@ -6,6 +6,7 @@ mod events;
 mod parts;
 #[path = "../postgres/mod.rs"]
 mod postgres;
+mod recordings;
 mod replicas;
 mod resources;
 mod restarts;

@@ -289,6 +289,11 @@ impl Recording {
         self.is_sealed
     }
 
+    /// Whether it takes no more, because it has failed; its last event tells why, or will.
+    pub fn is_stopped(&self) -> bool {
+        self.commands.is_closed()
+    }
+
     /// Records H.264 frame `k`. Frames that came before are ignored, a hole is an event.
     pub async fn video(&self, k: u64, keyframe: bool, data: Bytes) -> Result<(), RecordingClosed> {
         self.send(Command::Video { k, keyframe, data }).await
