@@ -9,6 +9,7 @@ use crate::backend::Backend;
 use crate::dto::recording_configuration::{
     RecordingConfigurationRecord, RecordingConfigurationState as State,
 };
+use crate::retry::until_done;
 use crate::state::ApiState;
 use crate::store::{Resource, StoreError};
 
@@ -49,12 +50,10 @@ async fn settle(state: ApiState, arn: Arn, bucket: String) {
         record.state = settled;
         Ok(())
     };
-    match state.store.update(arn.account(), &arn, set).await {
-        Ok(Some(_)) => tracing::info!(%arn, bucket, state = ?settled, "recording configuration"),
-        Ok(None) => {}
-        Err(error) => {
-            tracing::error!(%arn, error = %error_chain(&error), "a recording configuration stays in CREATING until the next start");
-        }
+    let failure = "a recording configuration stays in CREATING";
+    let found = until_done(failure, || state.store.update(arn.account(), &arn, set)).await;
+    if found.is_some() {
+        tracing::info!(%arn, bucket, state = ?settled, "recording configuration");
     }
 }
 
