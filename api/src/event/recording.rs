@@ -101,6 +101,9 @@ pub fn recording_news(
         } => (reason, duration_ms),
     };
     let ended = matches!(change, RecordingChange::End { .. });
+    // There is nothing of what never began.
+    let began = !matches!(change, RecordingChange::StartFailure { .. });
+    let prefix = if began { session.prefix.as_str() } else { "" };
     let stream_id = session.stream_ids.last().map_or("", String::as_str);
     let detail = Detail {
         channel_name: &session.channel_name,
@@ -108,7 +111,7 @@ pub fn recording_news(
         recording_status: change.name(),
         recording_status_reason: reason,
         recording_s3_bucket_name: &session.bucket,
-        recording_s3_key_prefix: &session.prefix,
+        recording_s3_key_prefix: prefix,
         recording_duration_ms: duration,
         recording_session_id: &session.id,
         recording_session_stream_ids: ended.then_some(&session.stream_ids),
@@ -160,12 +163,13 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_tells_its_reason_and_no_streams() {
+    fn a_failure_to_start_tells_its_reason_and_neither_streams_nor_a_prefix() {
         let reason = "AccessDeniedException";
         let failed = detail(RecordingChange::StartFailure { reason });
         assert_eq!(failed["recording_status"], "Recording Start Failure");
         assert_eq!(failed["recording_status_reason"], reason);
         assert_eq!(failed["recording_duration_ms"], 0);
+        assert_eq!(failed["recording_s3_key_prefix"], "");
         assert!(failed.get("recording_session_stream_ids").is_none());
         let started = detail(RecordingChange::Start);
         assert_eq!(started["recording_status"], "Recording Start");
