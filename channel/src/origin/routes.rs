@@ -171,16 +171,16 @@ impl Playback {
     ) -> Result<Response, Failure> {
         let playable = self.stream(stream)?;
         let readers = self.enter((stream, session), request)?;
-        if file != MEDIA_PLAYLIST {
-            return segment(&playable, file, (readers, "private, max-age=60"));
-        }
         let (is_ended, resolution) = {
             let origin = playable.origin.lock();
             (origin.is_ended(), origin.resolution())
         };
+        // The publisher may have changed its picture since.
+        self.check_resolution(session, resolution)?;
+        if file != MEDIA_PLAYLIST {
+            return segment(&playable, file, (readers, "private, max-age=60"));
+        }
         if !is_ended {
-            // The publisher may have changed its picture since.
-            self.check_resolution(session, resolution)?;
             self.entrance.view(&playable.watched, session).await?;
         }
         let text = playable.origin.lock().media();

@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, Response};
-use channel::{ClientAddress, Country, PlaybackTerms, RestrictionPolicy};
+use channel::{
+    ClientAddress, Country, PlaybackTerms, Publisher, RestrictionPolicy, SlateFormat, SlateSource,
+    VideoParams,
+};
+use compositor_core::time::FrameRate;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
 use crate::gate::{FakeGate, KeyPair, now};
-use crate::world::{CHANNEL_ARN, MASTER, World, ffmpeg, probe, wait_for};
+use crate::world::{CHANNEL_ARN, MASTER, Slates, World, ffmpeg, probe, wait_for};
 
 const ALLOW_ORIGIN: &str = "access-control-allow-origin";
 
@@ -276,6 +281,53 @@ async fn origins_and_resolution_of_a_token_hold() {
     );
     let hd = pair.token(json!({"aws:maximum-resolution": "HD"}));
     assert_eq!(world.begin(&hd, None).await.status(), 200);
+}
+
+/// Two seconds of pictures again and again, so many in all.
+async fn publish(
+    publisher: &Publisher,
+    (width, height): (u32, u32),
+    numbers: std::ops::Range<usize>,
+) {
+    let fps = FrameRate::whole(30);
+    let format = SlateFormat { width, height, fps };
+    let pictures = Slates.pictures(format).await.unwrap();
+    for (n, k) in numbers.enumerate() {
+        let n = n % pictures.len();
+        publisher.video(k as u64, n == 0, pictures[n].clone());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn resolution_of_a_token_holds_when_the_picture_grows() {
+    let gate = Arc::new(FakeGate::default());
+    let world = World::guarded(PlaybackTerms::Authorized, 100, &gate).await;
+    let pair = KeyPair::new(1);
+    gate.keys.lock().push(pair.public());
+    let params = VideoParams {
+        width: 320,
+        height: 240,
+        fps: FrameRate::whole(30),
+        bitrate: 100_000,
+    };
+    let (events, _events) = mpsc::channel(8);
+    let publisher = Publisher::start(&world.publish_url(), params, events).unwrap();
+    publish(&publisher, (320, 240), 0..120).await;
+    let sd = pair.token(json!({"aws:maximum-resolution": "SD"}));
+    world.until_playable(&sd).await;
+    let playlist = world.admitted(&sd, None).await;
+    let segment = first_segment(&world, &playlist, None).await;
+    assert_eq!(world.get(&segment).await.status(), 200);
+    publish(&publisher, (640, 500), 120..180).await;
+    wait_for("the larger picture", async || {
+        (world.get(&playlist).await.status() == 403).then_some(())
+    })
+    .await;
+    for path in [&playlist, &segment] {
+        world
+            .check_refused(path, None, (403, "resolution_not_allowed"))
+            .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

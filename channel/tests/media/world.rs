@@ -58,7 +58,7 @@ impl Directory for OneChannel {
 
 /// ffmpeg draws the slate: red.
 #[derive(Debug)]
-struct Slates;
+pub(crate) struct Slates;
 
 #[async_trait]
 impl SlateSource for Slates {
