@@ -179,7 +179,8 @@ impl Channels {
         self.hub.stop(channel, CloseReason::Stopped)
     }
 
-    /// Puts `text` as an ID3 tag into the stream, where it is now. `false` when the channel is not live.
+    /// Puts `text` as an ID3 tag into the stream, where it is now; while its publisher is away, where it goes on. `false`
+    /// when the channel is not live, or too much waits for its publisher.
     pub fn put_metadata(&self, channel: &ChannelId, text: &str) -> bool {
         self.hub.put_metadata(channel, text)
     }

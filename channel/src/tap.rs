@@ -3,6 +3,7 @@
 //! A live stream never waits for its listener: what does not fit is left out, up to the next keyframe for which there is
 //! room, and the listener sees a break.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -14,7 +15,7 @@ use recorder::mux::AudioConfig;
 use tokio::sync::mpsc;
 
 use crate::directory::{ChannelGrant, Snapshot};
-use crate::limits::{TAP_BYTES_MAX, TAP_UNITS_MAX};
+use crate::limits::{METADATA_PENDING_MAX, TAP_BYTES_MAX, TAP_UNITS_MAX};
 use crate::origin::MediaFormat;
 use crate::sample::Sample;
 
@@ -75,6 +76,15 @@ pub(crate) struct TapSender {
     queued_bytes: Arc<AtomicUsize>,
     /// Whether the last unit that was sent belongs to a stretch of continuous media.
     is_begun: bool,
+    /// What came between two stretches and goes to where the next one begins.
+    pending: VecDeque<Pending>,
+}
+
+/// A tag, without its time.
+#[derive(Debug)]
+enum Pending {
+    Metadata(Bytes),
+    DateRange(String),
 }
 
 /// A tap of the stream `stream_id`.
@@ -94,6 +104,7 @@ pub(crate) fn tap(grant: &ChannelGrant, stream_id: String) -> (TapSender, Stream
         units: sender,
         queued_bytes,
         is_begun: false,
+        pending: VecDeque::new(),
     };
     (sender, tap)
 }
@@ -101,6 +112,7 @@ pub(crate) fn tap(grant: &ChannelGrant, stream_id: String) -> (TapSender, Stream
 impl TapSender {
     /// Passes on a sample that came at `at`. A stretch of media begins with a keyframe.
     pub(crate) fn sample(&mut self, at: WallTime, format: &MediaFormat, sample: &Sample) {
+        let mut begins_at = None;
         let unit = match sample {
             Sample::Discontinuity => return self.break_off(),
             Sample::Video {
@@ -114,6 +126,7 @@ impl TapSender {
                         return;
                     }
                     self.begin(at, format);
+                    begins_at = Some(*pts);
                 }
                 let (pts, dts, keyframe) = (*pts, *dts, *keyframe);
                 let data = data.clone();
@@ -128,15 +141,43 @@ impl TapSender {
                 pts: *pts,
                 data: data.clone(),
             },
-            Sample::Metadata { pts, id3 } => TimedUnit::Metadata {
-                pts: *pts,
-                id3: id3.clone(),
-            },
-            Sample::AdBreak { pts, ad_break } => TimedUnit::DateRange {
-                pts: *pts,
-                tag: ad_break.in_tag().unwrap_or_else(|| ad_break.out_tag()),
-            },
+            Sample::Metadata { pts, id3 } => {
+                let tag = Pending::Metadata(id3.clone());
+                let Some(tag) = self.begun_or_later(tag) else {
+                    return;
+                };
+                tag.at(*pts)
+            }
+            Sample::AdBreak { pts, ad_break } => {
+                let tag = ad_break.in_tag().unwrap_or_else(|| ad_break.out_tag());
+                let Some(tag) = self.begun_or_later(Pending::DateRange(tag)) else {
+                    return;
+                };
+                tag.at(*pts)
+            }
         };
+        self.pass_on(unit);
+        if let Some(pts) = begins_at {
+            for tag in std::mem::take(&mut self.pending) {
+                self.pass_on(tag.at(pts));
+            }
+        }
+    }
+
+    /// A tag that belongs here; `None` when it waits for the next stretch.
+    fn begun_or_later(&mut self, tag: Pending) -> Option<Pending> {
+        if self.is_begun {
+            return Some(tag);
+        }
+        if self.pending.len() >= METADATA_PENDING_MAX {
+            tracing::warn!("a tag is missing in the recording of a stream, others are newer");
+            self.pending.pop_front();
+        }
+        self.pending.push_back(tag);
+        None
+    }
+
+    fn pass_on(&mut self, unit: TimedUnit) {
         if !self.is_begun {
             return;
         }
@@ -175,6 +216,15 @@ impl TapSender {
             // Nobody listens, or it was checked before that there is room.
             let unit = error.into_inner();
             self.queued_bytes.fetch_sub(bytes(&unit), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Pending {
+    fn at(self, pts: u64) -> TimedUnit {
+        match self {
+            Self::Metadata(id3) => TimedUnit::Metadata { pts, id3 },
+            Self::DateRange(tag) => TimedUnit::DateRange { pts, tag },
         }
     }
 }
@@ -270,6 +320,26 @@ mod tests {
             sender.sample(WallTime(0), &format, &picture(n, 10));
         }
         assert_eq!(waiting(&mut tap), "fb89");
+    }
+
+    #[test]
+    fn tags_between_two_stretches_go_to_where_the_next_one_begins() {
+        let (mut sender, mut tap, format) = parts();
+        let tag = |pts| Sample::Metadata {
+            pts,
+            id3: Bytes::from_static(b"ID3"),
+        };
+        for _ in 0..=METADATA_PENDING_MAX {
+            sender.sample(WallTime(0), &format, &tag(1));
+        }
+        sender.sample(WallTime(0), &format, &picture(2, 10));
+        sender.sample(WallTime(0), &format, &tag(2));
+        let tags = "-".repeat(METADATA_PENDING_MAX + 1);
+        assert_eq!(waiting(&mut tap), format!("fb2{tags}"));
+        sender.break_off();
+        sender.sample(WallTime(0), &format, &tag(2));
+        sender.sample(WallTime(0), &format, &picture(4, 10));
+        assert_eq!(waiting(&mut tap), "|fb4-");
     }
 
     #[tokio::test]

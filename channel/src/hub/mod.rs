@@ -227,7 +227,8 @@ impl Hub {
         }
     }
 
-    /// Timed metadata into the stream of a live channel. `false` when it is not live.
+    /// Timed metadata into the stream of a live channel. `false` when it is not live, or its media is away and too much
+    /// waits for it.
     pub(crate) fn put_metadata(&self, channel: &ChannelId, text: &str) -> bool {
         let state = self.state.lock();
         let Some(origin) = state.live.get(channel).and_then(Live::live_origin) else {
@@ -235,8 +236,7 @@ impl Hub {
         };
         drop(state);
         let id3 = text_tag(text).into();
-        origin.lock().put_metadata(self.clock.now().wall, id3);
-        true
+        origin.lock().put_metadata(self.clock.now().wall, id3)
     }
 
     /// Plans an ad break in the stream of a live channel.

@@ -114,6 +114,11 @@ impl Cutter {
         self.finish(None)
     }
 
+    /// Whether there is room for metadata: a segment to be in, or a place to wait for one.
+    pub(crate) fn takes_metadata(&self) -> bool {
+        self.open.is_some() || self.pending.len() < METADATA_PENDING_MAX
+    }
+
     fn write_metadata(&mut self, pts: u64, id3: &Bytes) {
         match &mut self.open {
             Some(open) => self.muxer.metadata(pts, id3, &mut open.data),

@@ -132,10 +132,14 @@ impl LiveOrigin {
         self.take(wall, sample);
     }
 
-    /// Timed metadata at the point that the stream has reached.
-    pub(crate) fn put_metadata(&mut self, wall: WallTime, id3: Bytes) {
-        let pts = self.latest;
-        self.take(wall, &Sample::Metadata { pts, id3 });
+    /// Timed metadata at the point that the stream has reached. `false` when too much waits for media already.
+    pub(crate) fn put_metadata(&mut self, wall: WallTime, id3: Bytes) -> bool {
+        let has_room = self.cutter.takes_metadata();
+        if has_room {
+            let pts = self.latest;
+            self.take(wall, &Sample::Metadata { pts, id3 });
+        }
+        has_room
     }
 
     /// An ad break that begins or ends now.
@@ -313,6 +317,7 @@ pub(crate) fn span(ticks: u64) -> Duration {
 mod tests {
     use super::*;
     use crate::flv::sps::tests::SPS_1280X720;
+    use crate::limits::METADATA_PENDING_MAX;
 
     const FRAME: u64 = CLOCK_HZ / 25;
 
@@ -402,6 +407,20 @@ mod tests {
         );
         assert_eq!(text.matches("#EXT-X-DISCONTINUITY\n").count(), 1);
         assert!(text.ends_with("#EXT-X-ENDLIST\n"), "{text}");
+    }
+
+    #[test]
+    fn metadata_waits_for_media_up_to_a_limit() {
+        let mut origin = origin();
+        push(&mut origin, 1, 0..75);
+        origin.break_off();
+        let mut put = || origin.put_metadata(WallTime(0), Bytes::from_static(b"ID3"));
+        for _ in 0..METADATA_PENDING_MAX {
+            assert!(put());
+        }
+        assert!(!put());
+        push(&mut origin, 1, 100..101);
+        assert!(origin.put_metadata(WallTime(0), Bytes::from_static(b"ID3")));
     }
 
     #[test]
