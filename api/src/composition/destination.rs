@@ -309,7 +309,7 @@ impl Reporter {
 fn refusal(code: &str) -> Option<DestinationError> {
     match code {
         "NetStream.Publish.BadName" => Some(DestinationError::StreamExists),
-        "NetStream.Publish.Denied" => Some(DestinationError::AccessDenied),
+        "NetStream.Publish.Denied" => Some(DestinationError::Internal),
         _ => None,
     }
 }
@@ -359,7 +359,7 @@ mod tests {
             heard(vec![refused(busy), refused(wrong), refused(away)]).await,
             [
                 DestinationReport::Rejected(DestinationError::StreamExists),
-                DestinationReport::Rejected(DestinationError::AccessDenied),
+                DestinationReport::Rejected(DestinationError::Internal),
                 DestinationReport::ConnectFailed,
             ]
         );

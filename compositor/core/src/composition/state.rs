@@ -117,7 +117,7 @@ impl SessionError {
 pub enum DestinationError {
     /// S3 answered that there is no such bucket.
     BucketNotFound,
-    /// S3 refused the credentials, or the channel the stream key.
+    /// S3 refused the credentials.
     AccessDenied,
     /// Somebody else broadcasts to the channel.
     StreamExists,
@@ -130,7 +130,7 @@ pub enum DestinationError {
     StopLimitReached,
     /// The worker died too often.
     WorkerFailed,
-    /// Anything else.
+    /// Anything else; also a channel that refuses the stream key, for which IVS has no code.
     Internal,
 }
 
