@@ -44,6 +44,9 @@ pub(super) enum DeliveryError {
     /// The retention was faster.
     #[error("the event is not kept any more: raise events.keep_max or events.keep_days")]
     Removed,
+    /// Nobody waits for it any more.
+    #[error("the event is older than a day")]
+    TooOld,
 }
 
 /// Why there is no client.

@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 
 pub use crate::webhook::client::ClientError;
 use crate::webhook::client::{Client, DeliveryError};
-pub use crate::webhook::retry::{GIVEN_UP_AFTER, retry_at};
+pub use crate::webhook::retry::{GIVEN_UP_AFTER, is_too_old, retry_at};
 pub use crate::webhook::signature::signature;
 
 use crate::config::Webhook;
@@ -168,9 +168,10 @@ impl Courier {
     }
 
     async fn attempt(&self, delivery: Delivery) -> (Delivery, Result<(), DeliveryError>) {
+        let now = self.clock.now();
         let outcome = match &delivery.envelope {
+            Some(_) if is_too_old(now, delivery.at) => Err(DeliveryError::TooOld),
             Some(envelope) => {
-                let now = self.clock.now();
                 self.client
                     .post(now, &self.webhook, delivery.number, envelope)
                     .await
@@ -191,7 +192,7 @@ impl Courier {
         };
         let (webhook, event) = (&self.webhook.url, delivery.number);
         let again = match error {
-            DeliveryError::Removed => None,
+            DeliveryError::Removed | DeliveryError::TooOld => None,
             _ => retry_at(now, delivery.at, delivery.attempts, rand::random()),
         };
         if let Some(due) = again {

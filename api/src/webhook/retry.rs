@@ -16,7 +16,12 @@ pub fn retry_at(now: WallTime, at: WallTime, earlier: u32, jitter: f64) -> Optio
     let doubled = FIRST_PAUSE.saturating_mul(1_u32.checked_shl(earlier).unwrap_or(u32::MAX));
     let pause = doubled.min(LONGEST_PAUSE).mul_f64(1.0 - jitter / 2.0);
     let due = WallTime(now.0.saturating_add(micros(pause)));
-    (due.0 - at.0 <= micros(GIVEN_UP_AFTER)).then_some(due)
+    (!is_too_old(due, at)).then_some(due)
+}
+
+/// Whether an event of `at` is to be dropped, even if nobody has tried to deliver it.
+pub fn is_too_old(now: WallTime, at: WallTime) -> bool {
+    now.0 - at.0 > micros(GIVEN_UP_AFTER)
 }
 
 fn micros(duration: Duration) -> i64 {
@@ -58,5 +63,7 @@ mod tests {
             retry_at(WallTime(day - SECOND + 1), WallTime(0), 0, 0.0),
             None
         );
+        assert!(!is_too_old(WallTime(day), WallTime(0)));
+        assert!(is_too_old(WallTime(day + 1), WallTime(0)));
     }
 }
