@@ -39,11 +39,11 @@ impl Entrance {
         guest: Guest<'_>,
     ) -> Result<(String, Readers), Refusal> {
         let pass = self.judge(playable, guest).await?;
-        let stream = &playable.watched.stream_id;
         self.check_room(&playable.watched).await?;
         let session = random_name(SESSION_CHARS);
+        let uri = media_uri(playable, &session, pass.is_some());
         let Some(pass) = pass else {
-            return Ok((format!("live/{stream}/{session}.m3u8"), Readers::All));
+            return Ok((uri, Readers::All));
         };
         pass.check_resolution(playable.origin.lock().resolution())?;
         let readers = Readers::of_beginning(&pass, guest.origin);
@@ -55,7 +55,23 @@ impl Entrance {
             self.hub.viewers.lock().close(&session);
             return Err(refusal);
         }
-        Ok((format!("live/{stream}/{session}/live.m3u8"), readers))
+        Ok((uri, readers))
+    }
+
+    /// What [`Self::begin`] would answer as far as the rules go. Changes nothing: the session is never there, and a token
+    /// that is for one use is not used up.
+    pub(crate) async fn look(
+        &self,
+        playable: &Playable,
+        guest: Guest<'_>,
+    ) -> Result<(String, Readers), Refusal> {
+        let pass = self.judge(playable, guest).await?;
+        let uri = media_uri(playable, &random_name(SESSION_CHARS), pass.is_some());
+        let Some(pass) = pass else {
+            return Ok((uri, Readers::All));
+        };
+        pass.check_resolution(playable.origin.lock().resolution())?;
+        Ok((uri, Readers::of_beginning(&pass, guest.origin)))
     }
 
     /// Who may read the answer to this guest; changes nothing.
@@ -172,6 +188,16 @@ impl Entrance {
             self.gate.viewers_exceeded(breach).await;
         }
         Err(Refusal::TooManyViewers { limit })
+    }
+}
+
+/// The media playlist of a viewer session, below the playback URL.
+fn media_uri(playable: &Playable, session: &str, is_bound: bool) -> String {
+    let stream = &playable.watched.stream_id;
+    if is_bound {
+        format!("live/{stream}/{session}/live.m3u8")
+    } else {
+        format!("live/{stream}/{session}.m3u8")
     }
 }
 

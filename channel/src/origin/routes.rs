@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, RETRY_AFTER};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
@@ -138,7 +138,11 @@ impl Playback {
         }
         let token = token_of(request);
         let guest = guest(request, token.as_deref());
-        let (uri, readers) = self.entrance.begin(&playable, guest).await?;
+        let (uri, readers) = if request.method == Method::HEAD {
+            self.entrance.look(&playable, guest).await?
+        } else {
+            self.entrance.begin(&playable, guest).await?
+        };
         let text = playable.origin.lock().master(uri);
         Ok(playlist(text.ok_or(nothing_yet)?, readers))
     }

@@ -186,6 +186,8 @@ async fn nobody_gets_in_without_a_session(world: &World, playlist: &str, segment
 
 async fn single_use_and_revocation(world: &World, gate: &Arc<FakeGate>, pair: &KeyPair) {
     let once = pair.token(json!({"aws:single-use-uuid": "11111111-2222-3333-4444-555555555555"}));
+    let look = world.send(Request::head(format!("{MASTER}?token={once}")));
+    assert_eq!(look.await.status(), 200, "a look is no use");
     let playlist = world.admitted(&once, None).await;
     world.check_token_refused(&once, "token_used").await;
     assert_eq!(
