@@ -14,7 +14,7 @@ const REVOCATION_KEPT: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Revocations that are remembered of one account; beyond, those that expire first are forgotten.
 const REVOCATIONS_MAX: i64 = 100_000;
 
-/// Used tokens that are remembered; each lives ten minutes at most, so this is 330 new viewers a second.
+/// Used tokens that are remembered of one account; each lives ten minutes at most, so this is 330 new viewers a second.
 const USED_TOKENS_MAX: i64 = 200_000;
 
 /// A viewer of a channel whose sessions end.
@@ -35,7 +35,7 @@ pub enum TokenUse {
     First,
     /// It has been used before.
     Again,
-    /// Too many tokens are remembered to tell.
+    /// Too many tokens of the account are remembered to tell.
     Full,
 }
 
@@ -118,9 +118,13 @@ impl Store {
             .bind(now.0)
             .execute(&mut *tx)
             .await?;
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM used_playback_token")
-            .fetch_one(&mut *tx)
-            .await?;
+        let (of_account, _) = channel_arn.rsplit_once(':').unwrap_or((channel_arn, ""));
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM used_playback_token WHERE channel_arn LIKE $1",
+        )
+        .bind(format!("{of_account}:%"))
+        .fetch_one(&mut *tx)
+        .await?;
         if count >= USED_TOKENS_MAX {
             return Ok(TokenUse::Full);
         }
