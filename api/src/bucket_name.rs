@@ -3,21 +3,22 @@
 
 use std::net::Ipv4Addr;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorKind};
 
 /// Beginnings that S3 keeps for itself.
-const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+const RESERVED_PREFIXES: [&str; 2] = ["xn--", "sthree-"];
 
 /// Ends that S3 keeps for itself.
 const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
 
-/// Refuses what no bucket can be called; `path` names the member, which keeps the model's length and alphabet.
+/// Knows of no bucket with a name that none can have; `path` names the member, which keeps the model's length and alphabet.
 pub fn check_bucket_name(path: &str, name: &str) -> Result<(), ApiError> {
     match broken_rule(name) {
         None => Ok(()),
-        Some(rule) => Err(ApiError::validation(format!(
-            "`{path}`: '{name}' given, {rule}"
-        ))),
+        Some(rule) => Err(ApiError::new(
+            ErrorKind::ResourceNotFound,
+            format!("`{path}`: bucket '{name}' does not exist: a bucket's name {rule}"),
+        )),
     }
 }
 
@@ -56,7 +57,7 @@ mod tests {
         ] {
             let refused = check_bucket_name("s3.bucketName", name).unwrap_err();
             assert!(refused.message().contains(rule), "{refused}");
-            assert!(refused.message().starts_with("`s3.bucketName`: '"));
+            assert!(refused.message().starts_with("`s3.bucketName`: bucket '"));
         }
     }
 

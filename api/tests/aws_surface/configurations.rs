@@ -54,13 +54,13 @@ async fn given_video_values_are_kept() {
 }
 
 #[tokio::test]
-async fn a_bucket_name_that_s3_does_not_have_is_invalid() {
+async fn a_bucket_with_a_name_that_s3_does_not_have_does_not_exist() {
     let world = World::new().await;
     for bucket in ["a..b", "1.2.3.4", "-ab", "xn--abc"] {
         let request = json!({"s3": {"bucketName": bucket}});
         let answer = world.call("CreateStorageConfiguration", request).await;
-        let text = format!("`s3.bucketName`: '{bucket}' given, must");
-        answer.err(400, "ValidationException", &text);
+        let text = format!("`s3.bucketName`: bucket '{bucket}' does not exist");
+        answer.err(404, "ResourceNotFoundException", &text);
     }
     assert!(world.backend.told().is_empty());
 }
