@@ -144,7 +144,7 @@ def test_chromium_ramps_up_to_full_quality(server, realtime, browser):
         found = stats(page, "hd")
         return found if found["bitrate"] and found["bitrate"] >= 2_500_000 else None
 
-    found = wait_for("2.5 Mb/s available", ramped, 20)
+    found = wait_for("2.5 Mb/s available", ramped, 45)
     outbound = next(o for o in found["outbound"] if o["kind"] == "video")
     assert (outbound["frameWidth"], outbound["frameHeight"]) == (1280, 720)
     page.close()

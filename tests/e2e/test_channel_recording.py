@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from support import recording as rec
+from support.events import read_events
 from support.server import Server, wait_for
 
 # A window in which the second stream of the tests comes for certain, and that a test can wait for.
@@ -95,21 +96,11 @@ def decode(path):
     return int(re.search(r"\d+", counted.stdout).group())
 
 
-def events_of(server, bucket):
-    """The recording events about a bucket, from the store's own list; empty where events are not served."""
-    answer = requests.get(server.http + "/events", stream=True, timeout=2)
-    if answer.status_code != 200:
-        return None
-    found = []
-    try:
-        for line in answer.iter_lines(decode_unicode=True):
-            if line.startswith("data:"):
-                event = json.loads(line[5:])
-                if event.get("detail", {}).get("recording_s3_bucket_name") == bucket:
-                    found.append(event)
-    except requests.exceptions.RequestException:
-        pass
-    return found
+def events_of(server, bucket, count):
+    """The first `count` recording events about a bucket."""
+    def is_about(envelope):
+        return envelope["detail"].get("recording_s3_bucket_name") == bucket
+    return [envelope for _, envelope in read_events(server, count, last=0, wanted=is_about)]
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +142,7 @@ def job(server, ivs, s3, tmp_path_factory):
         path.parent.mkdir(parents=True, exist_ok=True)
         s3.download_file(bucket, name, str(path))
     seen["folder"] = folder
-    seen["events"] = events_of(server, bucket)
+    seen["events"] = events_of(server, bucket, 2)
     return seen
 
 
@@ -228,8 +219,6 @@ def test_recording_ended_after_the_window(job):
 
 
 def test_events_tell_start_and_end_with_both_streams(job):
-    if job["events"] is None:
-        pytest.skip("events are not served")
     start, end = job["events"]
     assert (start["detail-type"], start["resources"]) == ("IVS Recording State Change", [job["channel"]["arn"]])
     assert start["detail"]["recording_status"] == "Recording Start"
@@ -280,10 +269,9 @@ def test_a_bucket_that_is_gone_fails_the_recording_and_not_the_stream(server, iv
         broadcast.wait(40)
     finally:
         broadcast.kill()
-    events = events_of(server, bucket)
-    if events is not None:
-        assert [e["detail"]["recording_status"] for e in events] == ["Recording Start Failure"]
-        assert events[0]["detail"]["recording_status_reason"] == "ResourceNotFoundException"
+    failed, = events_of(server, bucket, 1)
+    assert failed["detail"]["recording_status"] == "Recording Start Failure"
+    assert failed["detail"]["recording_status_reason"] == "ResourceNotFoundException"
 
 
 def test_a_killed_server_leaves_a_whole_recording_that_failed(binary, make_client, tmp_path):
@@ -315,6 +303,5 @@ def test_a_killed_server_leaves_a_whole_recording_that_failed(binary, make_clien
             path.parent.mkdir(parents=True, exist_ok=True)
             s3.download_file(bucket, name, str(path))
         assert decode(folder / "master.m3u8") * 1000 // FPS == failed["media"]["hls"]["duration_ms"]
-        events = events_of(again, bucket)
-        if events is not None:
-            assert [e["detail"]["recording_status"] for e in events] == ["Recording Start", "Recording End Failure"]
+        events = events_of(again, bucket, 2)
+        assert [e["detail"]["recording_status"] for e in events] == ["Recording Start", "Recording End Failure"]

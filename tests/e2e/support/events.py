@@ -30,8 +30,8 @@ def open_events(server, last=None):
     return requests.get(request.url, headers=dict(request.headers), stream=True, timeout=READ_LIMIT_S)
 
 
-def read_events(server, count, last=None):
-    """The next `count` events: their numbers and envelopes."""
+def read_events(server, count, last=None, wanted=lambda envelope: True):
+    """The next `count` events that are wanted: their numbers and envelopes."""
     response = open_events(server, last)
     assert response.status_code == 200, response.text
     found, fields = [], {}
@@ -42,7 +42,8 @@ def read_events(server, count, last=None):
         elif "data" in fields:
             envelope = json.loads(fields["data"])
             assert fields["event"] == envelope["detail-type"]
-            found.append((int(fields["id"]), envelope))
+            if wanted(envelope):
+                found.append((int(fields["id"]), envelope))
             fields = {}
             if len(found) == count:
                 break
