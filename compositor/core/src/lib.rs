@@ -50,6 +50,7 @@
 //! ```
 
 pub mod access_unit;
+pub mod bitstream;
 pub mod composition;
 pub mod error_chain;
 pub mod id;

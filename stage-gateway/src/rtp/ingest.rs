@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use compositor_core::access_unit::{AccessUnit, Codec, MediaKind};
+use compositor_core::bitstream::PictureSize;
 use compositor_core::id::{Layer, TrackId};
 use compositor_core::journal::ClockMapping;
 use compositor_core::roster::LayerSize;
 use compositor_core::time::MonotonicTime;
 
-use super::depacketize::{CodedFrame, Depacketized, Depacketizer, Payload, PictureSize};
+use super::depacketize::{CodedFrame, Depacketized, Depacketizer, Payload};
 use super::jitter::{Inserted, JitterBuffer, Popped};
 use super::limits::{
     AUDIO_REORDER_WAIT, INGEST_OUTPUTS_MAX, KEYFRAME_RETRY_MAX, KEYFRAME_RETRY_MIN,

@@ -1,8 +1,8 @@
 //! RFC 6184 payloads to Annex B.
 
 use compositor_core::access_unit::Codec;
-use stage_gateway::rtp::depacketize::PictureSize;
-use stage_gateway::rtp::depacketize::h264_sps::Sps;
+use compositor_core::bitstream::PictureSize;
+use compositor_core::bitstream::h264::Sps;
 
 use crate::source::{Bench, PPS, SPS_720P, annex_b, fu_a, hex, idr, later_slice, p_slice, stap_a};
 

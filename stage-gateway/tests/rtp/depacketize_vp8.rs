@@ -1,7 +1,7 @@
 //! RFC 7741 payloads to frames.
 
 use compositor_core::access_unit::Codec;
-use stage_gateway::rtp::depacketize::PictureSize;
+use compositor_core::bitstream::PictureSize;
 
 use crate::source::{Bench, VP8_DELTA, VP8_KEY, filled, hex, vp8_payloads};
 

@@ -1,7 +1,7 @@
 //! RFC 9628 payloads to superframes.
 
 use compositor_core::access_unit::Codec;
-use stage_gateway::rtp::depacketize::PictureSize;
+use compositor_core::bitstream::PictureSize;
 
 use crate::source::{Bench, VP9_DELTA, VP9_KEY, filled, hex, vp9_payloads};
 

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use compositor_core::access_unit::Codec;
+use compositor_core::bitstream::h264::{Pps, SliceHead, Sps};
 use compositor_core::id::{Layer, TrackId};
 use compositor_core::time::MonotonicTime;
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_assert, proptest};
 use proptest::sample::select;
-use stage_gateway::rtp::depacketize::h264_sps::{Pps, SliceHead, Sps};
 use stage_gateway::rtp::depacketize::{Depacketized, Depacketizer, Payload};
 use stage_gateway::rtp::{
     IngestConfig, NtpTime, ParticipantClock, RtpPacket, SenderReport, StageClock, TrackIngest,

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use compositor_core::bitstream::PictureSize;
+use compositor_core::bitstream::h264::{Pps, SliceHead, Sps};
 
-use super::h264_sps::{Pps, SliceHead, Sps};
-use super::{CodedFrame, Depacketized, Payload, PictureSize};
+use super::{CodedFrame, Depacketized, Payload};
 use crate::rtp::limits::ACCESS_UNIT_BYTES_MAX;
 
 const NAL_SLICE: u8 = 1;

@@ -1,8 +1,6 @@
 //! RTP payloads to complete coded pictures and audio frames.
 
-pub mod bits;
 pub mod h264;
-pub mod h264_sps;
 pub mod opus;
 pub mod picture;
 pub mod vp8;
@@ -10,6 +8,7 @@ pub mod vp9;
 
 use bytes::Bytes;
 use compositor_core::access_unit::Codec;
+use compositor_core::bitstream::PictureSize;
 
 /// What a depacketizer gets, in order and without duplicates.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,15 +41,6 @@ pub struct CodedFrame {
     pub size: Option<PictureSize>,
     /// The coded bytes in the form that [`Codec`] names.
     pub data: Bytes,
-}
-
-/// The visible size of a picture, in pixels.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct PictureSize {
-    /// Pixels.
-    pub width: u16,
-    /// Pixels.
-    pub height: u16,
 }
 
 /// The depacketizer of a codec.

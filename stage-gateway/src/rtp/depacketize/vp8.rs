@@ -1,9 +1,10 @@
 //! VP8 from RTP (RFC 7741) to frames.
 
 use bytes::Bytes;
+use compositor_core::bitstream::PictureSize;
 
 use super::picture::{Part, PictureBuilder};
-use super::{CodedFrame, Depacketized, Payload, PictureSize};
+use super::{CodedFrame, Depacketized, Payload};
 
 /// Puts VP8 frames together.
 #[derive(Debug, Default)]

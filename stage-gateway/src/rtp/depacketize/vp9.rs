@@ -1,10 +1,11 @@
 //! VP9 from RTP (RFC 9628), flexible and non-flexible mode, to superframes.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use compositor_core::bitstream::PictureSize;
+use compositor_core::bitstream::vp9::FrameHeader;
 
-use super::bits::BitReader;
 use super::picture::{Part, PictureBuilder};
-use super::{CodedFrame, Depacketized, Payload, PictureSize};
+use super::{CodedFrame, Depacketized, Payload};
 
 /// A superframe has at most this many frames (VP9 bitstream specification, Annex B).
 const FRAMES_MAX: usize = 8;
@@ -80,18 +81,12 @@ impl Vp9Depacketizer {
     }
 
     fn frame(&self, rtp_ts: u64, data: Bytes) -> Option<CodedFrame> {
-        let header = FrameHeader::parse(&data)?;
-        let keyframe = self.keyframe && header.keyframe;
-        let size = if keyframe {
-            self.size.or(header.size)
-        } else {
-            None
-        };
+        let key = FrameHeader::parse(&data)?.key.filter(|_| self.keyframe);
         let data = with_index(data, &self.frame_starts);
         Some(CodedFrame {
             rtp_ts,
-            keyframe,
-            size,
+            keyframe: key.is_some(),
+            size: key.map(|key| self.size.unwrap_or(key.size)),
             data,
         })
     }
@@ -177,60 +172,6 @@ impl Cursor<'_> {
             }
         }
         Some(size.filter(|size| size.width > 0 && size.height > 0))
-    }
-}
-
-/// The start of the uncompressed header (VP9 bitstream specification 6.2).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct FrameHeader {
-    keyframe: bool,
-    size: Option<PictureSize>,
-}
-
-impl FrameHeader {
-    fn parse(frame: &[u8]) -> Option<Self> {
-        const SYNC_CODE: u32 = 0x49_8342;
-        const COLOR_SPACE_RGB: u32 = 7;
-        let mut bits = BitReader::new(frame);
-        if bits.bits(2)? != 2 {
-            return None;
-        }
-        let profile = bits.bits(1)? | bits.bits(1)? << 1;
-        if profile == 3 {
-            bits.bit()?;
-        }
-        let other = Self {
-            keyframe: false,
-            size: None,
-        };
-        if bits.bit()? {
-            return Some(other); // shows an existing frame
-        }
-        let inter = bits.bit()?;
-        bits.skip(2)?; // show_frame, error_resilient_mode
-        if inter {
-            return Some(other);
-        }
-        if bits.bits(24)? != SYNC_CODE {
-            return None;
-        }
-        if profile >= 2 {
-            bits.bit()?; // bit depth
-        }
-        if bits.bits(3)? != COLOR_SPACE_RGB {
-            bits.bit()?; // color_range
-            if profile % 2 == 1 {
-                bits.skip(3)?; // subsampling
-            }
-        } else if profile % 2 == 1 {
-            bits.bit()?;
-        }
-        let width = u16::try_from(bits.bits(16)? + 1).ok()?;
-        let height = u16::try_from(bits.bits(16)? + 1).ok()?;
-        Some(Self {
-            keyframe: true,
-            size: Some(PictureSize { width, height }),
-        })
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::PictureSize;
 use super::bits::BitReader;
+use super::colour::{Colour, Range, h264_matrix};
+use super::{PictureSize, annex_b};
 
 /// Parameter sets carry this many ids at most (7.4.2.1.1, 7.4.2.2).
 const SPS_IDS: u32 = 32;
@@ -19,6 +20,8 @@ pub struct Sps {
     pub id: u8,
     /// The size after cropping.
     pub size: PictureSize,
+    /// What the samples mean; as browsers mean them where it does not say.
+    pub colour: Colour,
 }
 
 /// A picture parameter set, as far as it is read.
@@ -57,7 +60,19 @@ impl Sps {
         bits.ue()?; // max_num_ref_frames
         bits.bit()?; // gaps_in_frame_num_value_allowed_flag
         let size = picture_size(&mut bits, chroma_format)?;
-        Some(Self { id: id as u8, size })
+        Some(Self {
+            id: id as u8,
+            size,
+            colour: colour(&mut bits).unwrap_or_default(),
+        })
+    }
+
+    /// The first one of an access unit in Annex B form.
+    pub fn of(unit: &[u8]) -> Option<Self> {
+        annex_b(unit)
+            .take_while(|nal| !nal.first().is_some_and(|byte| matches!(byte & 31, 1 | 5)))
+            .find(|nal| nal.first().is_some_and(|byte| byte & 31 == 7))
+            .and_then(Self::parse)
     }
 }
 
@@ -170,6 +185,34 @@ fn picture_size(bits: &mut BitReader<'_>, chroma_format: u32) -> Option<PictureS
     Some(PictureSize { width, height })
 }
 
+/// The beginning of the VUI parameters (E.1.1), after the cropping.
+fn colour(bits: &mut BitReader<'_>) -> Option<Colour> {
+    const EXTENDED_SAR: u32 = 255;
+    let mut colour = Colour::default();
+    if !bits.bit()? {
+        return Some(colour);
+    }
+    if bits.bit()? && bits.bits(8)? == EXTENDED_SAR {
+        bits.skip(32)?;
+    }
+    if bits.bit()? {
+        bits.bit()?; // overscan_appropriate_flag
+    }
+    if bits.bit()? {
+        bits.skip(3)?; // video_format
+        colour.range = if bits.bit()? {
+            Range::Full
+        } else {
+            Range::Limited
+        };
+        if bits.bit()? {
+            bits.skip(16)?; // colour_primaries, transfer_characteristics
+            colour.matrix = h264_matrix(bits.bits(8)?);
+        }
+    }
+    Some(colour)
+}
+
 /// Takes out the emulation prevention bytes (7.4.1).
 fn unescape(payload: &[u8]) -> Cow<'_, [u8]> {
     if !payload.windows(3).any(|three| three == [0, 0, 3]) {
@@ -186,4 +229,46 @@ fn unescape(payload: &[u8]) -> Cow<'_, [u8]> {
         plain.push(byte);
     }
     Cow::Owned(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bitstream::colour::Matrix;
+
+    /// As x264 writes it for 1280x720, without and with `colormatrix=bt709:fullrange=on`, and with `colormatrix=bt709`.
+    const PLAIN: &str = "6764101facb80a00b760220000030002000003007808";
+    const BT709_FULL: &str = "6764101facb80a00b7602dc0808050000003001000000303c040";
+    const BT709: &str = "6764101facb80a00b7602d40808050000003001000000303c040";
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digit = |b: &u8| char::from(*b).to_digit(16).expect("a hex digit") as u8;
+        hex.as_bytes()
+            .chunks(2)
+            .map(|pair| pair.iter().fold(0, |byte, b| byte << 4 | digit(b)))
+            .collect()
+    }
+
+    #[test]
+    fn a_parameter_set_says_the_size_and_the_colours() {
+        let (bt601, bt709) = (Matrix::Bt601, Matrix::Bt709);
+        for (hex, matrix, range) in [
+            (PLAIN, bt601, Range::Limited),
+            (BT709_FULL, bt709, Range::Full),
+            (BT709, bt709, Range::Limited),
+        ] {
+            let sps = Sps::parse(&bytes(hex)).expect("it is whole");
+            assert_eq!((sps.size.width, sps.size.height), (1280, 720));
+            assert_eq!(sps.colour, Colour { matrix, range });
+        }
+    }
+
+    #[test]
+    fn a_parameter_set_is_found_in_front_of_the_slices_only() {
+        let set = bytes(BT709);
+        let unit = |nals: [&[u8]; 3]| nals.map(|nal| [&[0, 0, 0, 1], nal].concat()).concat();
+        let found = Sps::of(&unit([&[9, 16], &set, &[0x65, 1]])).expect("it is there");
+        assert_eq!(found.colour.matrix, Matrix::Bt709);
+        assert_eq!(Sps::of(&unit([&[9, 16], &[0x65, 1], &set])), None);
+    }
 }
