@@ -6,6 +6,7 @@
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::AppSink;
+use gstreamer_video as gst_video;
 
 use super::CodecError;
 
@@ -41,6 +42,7 @@ impl Chain {
         let target = bin
             .static_pad("sink")
             .ok_or_else(|| failed("find the input"))?;
+        take_padded_rows(&output);
         let input = gst::Pad::builder(gst::PadDirection::Src).build();
         let chain = Self {
             description: description.to_owned(),
@@ -93,6 +95,20 @@ impl Chain {
     pub(crate) fn answer(&self) -> Option<gst::Sample> {
         self.output.try_pull_sample(gst::ClockTime::ZERO)
     }
+}
+
+/// Says that pictures may have padded rows, as decoders need them for themselves; without that each one is copied.
+fn take_padded_rows(output: &AppSink) {
+    let pad = output.static_pad("sink").expect("sinks have one");
+    pad.add_probe(gst::PadProbeType::QUERY_DOWNSTREAM, |_, info| {
+        let Some(gst::QueryViewMut::Allocation(query)) =
+            info.query_mut().map(gst::QueryRef::view_mut)
+        else {
+            return gst::PadProbeReturn::Ok;
+        };
+        query.add_allocation_meta::<gst_video::VideoMeta>(None);
+        gst::PadProbeReturn::Handled
+    });
 }
 
 impl Drop for Chain {
