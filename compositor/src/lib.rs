@@ -52,7 +52,7 @@ mod codec;
 pub mod composer;
 mod confine;
 pub mod plugins;
-mod raster;
+pub mod raster;
 pub mod slate;
 pub mod source;
 pub mod supervisor;

@@ -1,6 +1,7 @@
 //! The failover slate of a channel, encoded: a still picture as a group of pictures that can be repeated.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use compositor_core::layout::{Canvas, VideoFillMode};
@@ -9,8 +10,8 @@ use compositor_core::worker_protocol::EncoderSpec;
 
 use crate::codec::CodecError;
 use crate::codec::h264::H264Encoder;
-use crate::raster::Raster;
 use crate::raster::slate::slate;
+use crate::raster::{Item, Raster};
 
 /// How long the group plays.
 const GROUP_SECONDS: u32 = 2;
@@ -84,8 +85,13 @@ fn encode(spec: SlateSpec) -> Result<Vec<Bytes>, CodecError> {
         height: height.into(),
     };
     let mut raster = Raster::new(canvas);
-    let picture = slate(canvas.width, canvas.height);
-    raster.draw(&picture, canvas.rect(), VideoFillMode::Fill, &mut None);
+    let mut drawn = raster.black();
+    let scene = vec![Item {
+        slot: canvas.rect(),
+        fill_mode: VideoFillMode::Fill,
+        picture: Arc::new(slate(canvas.width, canvas.height)),
+    }];
+    raster.draw(&mut drawn, scene);
     let mut encoder = H264Encoder::new(&EncoderSpec {
         width,
         height,
@@ -94,7 +100,7 @@ fn encode(spec: SlateSpec) -> Result<Vec<Bytes>, CodecError> {
         keyframe_every: Vec::new(),
         thumbnail_every: None,
     })?;
-    let frame = encoder.frame(raster.data().to_vec());
+    let frame = encoder.frame(drawn);
     (0..fps.frames_in(GROUP_SECONDS).max(1))
         .map(|k| Ok(encoder.encode(&frame, k == 0)?.data))
         .collect()

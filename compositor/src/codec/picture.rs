@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use compositor_core::bitstream::colour::Colour;
 use gstreamer_video as gst_video;
 use gstreamer_video::prelude::*;
 
@@ -10,20 +11,13 @@ use gstreamer_video::prelude::*;
 pub(crate) struct Plane<'a> {
     pub(crate) data: &'a [u8],
     pub(crate) stride: usize,
-    pub(crate) width: usize,
-}
-
-impl<'a> Plane<'a> {
-    /// Row `y`, as wide as the plane.
-    pub(crate) fn row(&self, y: usize) -> &'a [u8] {
-        &self.data[y * self.stride..y * self.stride + self.width]
-    }
 }
 
 /// A picture in I420, wherever its bytes are.
-pub(crate) struct Picture {
+pub struct Picture {
     width: u32,
     height: u32,
+    colour: Colour,
     data: Data,
 }
 
@@ -36,7 +30,7 @@ enum Data {
 
 impl Picture {
     /// Wraps a decoder's answer; `None` if it is not an I420 picture.
-    pub(crate) fn decoded(sample: &gstreamer::Sample) -> Option<Self> {
+    pub(crate) fn decoded(sample: &gstreamer::Sample, colour: Colour) -> Option<Self> {
         let info = gst_video::VideoInfo::from_caps(sample.caps()?).ok()?;
         if info.format() != gst_video::VideoFormat::I420 {
             return None;
@@ -46,18 +40,26 @@ impl Picture {
         Some(Self {
             width: info.width(),
             height: info.height(),
+            colour,
             data: Data::Decoded(Box::new(frame)),
         })
     }
 
     /// Wraps planes that lie back to back; both sides must be even.
-    pub(crate) fn own(width: u32, height: u32, data: Vec<u8>) -> Self {
+    pub fn own(width: u32, height: u32, data: Vec<u8>) -> Self {
         assert_eq!(data.len(), i420_len(width, height), "length of the planes");
         Self {
             width,
             height,
+            colour: Colour::default(),
             data: Data::Own(data),
         }
+    }
+
+    /// The same samples, meant otherwise.
+    #[cfg(test)]
+    pub(crate) fn with_colour(self, colour: Colour) -> Self {
+        Self { colour, ..self }
     }
 
     pub(crate) fn width(&self) -> u32 {
@@ -68,24 +70,26 @@ impl Picture {
         self.height
     }
 
+    pub(crate) fn colour(&self) -> Colour {
+        self.colour
+    }
+
     /// Y, U, V.
     pub(crate) fn planes(&self) -> [Plane<'_>; 3] {
-        let (width, height) = (self.width as usize, self.height as usize);
         match &self.data {
             Data::Decoded(frame) => [0, 1, 2].map(|index| Plane {
                 data: frame
                     .plane_data(index)
                     .expect("I420 frames have three planes"),
                 stride: frame.plane_stride()[index as usize] as usize,
-                width: if index == 0 { width } else { width.div_ceil(2) },
             }),
             Data::Own(data) => {
+                let (width, height) = (self.width as usize, self.height as usize);
                 let (luma, chroma) = data.split_at(width * height);
                 let (u, v) = chroma.split_at(chroma.len() / 2);
                 [(luma, 1), (u, 2), (v, 2)].map(|(data, shrink)| Plane {
                     data,
                     stride: width / shrink,
-                    width: width / shrink,
                 })
             }
         }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use compositor_core::access_unit::Codec;
+use compositor_core::bitstream::colour::Colour;
+use compositor_core::bitstream::colour_of;
 use compositor_core::time::MediaTime;
 use gstreamer as gst;
 
@@ -25,11 +27,21 @@ pub(crate) struct TimedPicture {
     pub(crate) picture: Arc<Picture>,
 }
 
+/// What a decoder needs to know of an access unit.
+#[derive(Clone, Debug)]
+pub(crate) struct CodedUnit {
+    pub(crate) pts: MediaTime,
+    pub(crate) keyframe: bool,
+    pub(crate) data: Bytes,
+}
+
 /// A decoder of one codec. It can change layer at any keyframe.
 #[derive(Debug)]
 pub(crate) struct VideoDecoder {
     codec: Codec,
     chain: Chain,
+    /// As the last keyframe said.
+    colour: Colour,
     units: u64,
     outstanding: VecDeque<(u64, MediaTime)>,
 }
@@ -59,6 +71,7 @@ impl VideoDecoder {
         Ok(Self {
             codec,
             chain: Chain::new(&description, &caps)?,
+            colour: Colour::default(),
             units: 0,
             outstanding: VecDeque::new(),
         })
@@ -71,10 +84,17 @@ impl VideoDecoder {
     /// Decodes one access unit; what it shows is appended to `pictures`. False if nothing came out.
     pub(crate) fn decode(
         &mut self,
-        pts: MediaTime,
-        data: Bytes,
+        unit: CodedUnit,
         pictures: &mut impl Extend<TimedPicture>,
     ) -> bool {
+        let CodedUnit {
+            pts,
+            keyframe,
+            data,
+        } = unit;
+        if keyframe && let Some(colour) = colour_of(self.codec, &data) {
+            self.colour = colour;
+        }
         let stamp = self.units * UNIT_SPACING_NANOS;
         self.units += 1;
         self.outstanding.push_back((stamp, pts));
@@ -94,7 +114,7 @@ impl VideoDecoder {
         while let Some(sample) = self.chain.answer() {
             let stamp = sample.buffer().and_then(|buffer| buffer.pts());
             let pts = stamp.map_or(pts, |stamp| self.take_outstanding(stamp.nseconds(), pts));
-            if let Some(picture) = Picture::decoded(&sample) {
+            if let Some(picture) = Picture::decoded(&sample, self.colour) {
                 pictures.extend([TimedPicture {
                     pts,
                     picture: Arc::new(picture),

@@ -27,6 +27,7 @@ use self::canvas::{CanvasOutput, canvas_of};
 use self::sound::Sound;
 use self::stage::{Shown, Stage, StageState};
 use crate::audio::MixerState;
+use crate::raster::Item;
 use crate::worker::WorkerError;
 
 /// Checkpoints come twice as often as promised.
@@ -255,12 +256,16 @@ impl Composer {
         let scene = self.stage.scene(&self.job.layout, canvas, at);
         self.wish_heights(index, &scene, out);
         let video = &mut self.videos[index];
-        let scene = scene.into_iter().map(|s| (s.slot, s.picture)).collect();
-        let changed = video.output.draw(scene);
+        let items = scene.into_iter().map(|shown| Item {
+            slot: shown.slot.rect,
+            fill_mode: shown.slot.fill_mode,
+            picture: shown.picture,
+        });
+        let changed = video.output.draw(items.collect());
         self.stats.frames_composed += u64::from(changed);
         self.stats.frames_repeated += u64::from(!changed);
         let k = video.next_k;
-        let coded = video.output.encode(k, changed)?;
+        let coded = video.output.encode(k)?;
         let encoder = index as u8;
         out.push(FromWorker::Video(VideoUnit {
             encoder,

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::back_off::BackOff;
 use crate::codec::CodecError;
 use crate::codec::picture::Picture;
-use crate::codec::video::{TimedPicture, VideoDecoder};
+use crate::codec::video::{CodedUnit, TimedPicture, VideoDecoder};
 
 /// Units that wait per layer: more than 10 s at 60 fps, the longest a keyframe may lie back.
 const QUEUE_MAX: usize = 1024;
@@ -299,7 +299,12 @@ impl VideoTrack {
             other => other.insert(VideoDecoder::new(unit.codec)?),
         };
         self.counts.decoded += 1;
-        let answered = decoder.decode(unit.pts, unit.data, &mut self.pictures);
+        let coded = CodedUnit {
+            pts: unit.pts,
+            keyframe: unit.keyframe,
+            data: unit.data,
+        };
+        let answered = decoder.decode(coded, &mut self.pictures);
         while self.pictures.len() > PICTURES_MAX {
             self.pictures.pop_front();
         }

@@ -1,131 +1,192 @@
 //! Pictures onto a canvas, in I420. Nothing here knows participants or time.
+//!
+//! A canvas is Y, U, V back to back, without padding. [`Raster::draw`] redraws the slots whose picture changed and those
+//! that lie over them; what it leaves is sample for sample what drawing everything anew would leave.
 
-mod fill;
+mod band;
+mod colour;
 mod font;
+mod kernel;
 pub(crate) mod placeholder;
+mod scalar;
 mod scale;
+#[cfg(target_arch = "x86_64")]
+mod simd;
 pub(crate) mod slate;
+mod slot;
+mod taps;
+#[cfg(test)]
+mod tests;
 pub(crate) mod thumbnail;
 
-use compositor_core::layout::{Canvas, Rect, VideoFillMode, fit};
+use std::sync::Arc;
 
-use self::fill::fill;
-use self::scale::{PlaneScaler, Region};
-use crate::codec::picture::{Picture, i420_len};
+use compositor_core::layout::{Canvas, Rect, VideoFillMode};
+use rayon::prelude::*;
 
-/// Luma and chroma of black (BT.601, limited range).
-const BLACK: [u8; 3] = [16, 128, 128];
+use self::band::{BAND_ROWS, Band, bands};
+use self::kernel::Kernel;
+use self::scale::Line;
+use self::slot::SlotScaler;
+pub use crate::codec::picture::Picture;
+use crate::codec::picture::i420_len;
 
-/// An I420 picture that is drawn upon.
+/// Below this many drawn pixels a second thread costs more than it saves.
+const PARALLEL_PIXELS_MIN: usize = 128 * 1024;
+
+/// A picture and where it is shown.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Its slot, within the canvas.
+    pub slot: Rect,
+    /// How it meets its slot.
+    pub fill_mode: VideoFillMode,
+    /// What is shown.
+    pub picture: Arc<Picture>,
+}
+
+/// What is on a canvas, and how to change it.
 #[derive(Debug)]
-pub(crate) struct Raster {
+pub struct Raster {
     size: Canvas,
-    /// Y, U, V back to back, without padding.
-    data: Vec<u8>,
+    kernel: Kernel,
+    drawn: Vec<Drawn>,
+    /// Room for each band.
+    lines: Vec<Line>,
 }
 
-/// The tables that scale one picture size into one slot; kept as long as neither changes.
+/// An item as it is on the canvas.
 #[derive(Debug)]
-pub(crate) struct SlotScaler {
-    key: Key,
-    luma: PlaneScaler,
-    chroma: PlaneScaler,
-    destination: Rect,
+struct Drawn {
+    item: Item,
+    scaler: SlotScaler,
+    damage: Damage,
 }
 
+/// What of an item must be drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Key {
-    picture: (u32, u32),
-    slot: Rect,
-    mode: VideoFillMode,
+enum Damage {
+    /// Nothing.
+    None,
+    /// Where the picture lies.
+    Picture,
+    /// All of the slot, bars included.
+    Slot,
 }
 
 impl Raster {
-    /// A black canvas with even sides.
-    pub(crate) fn new(size: Canvas) -> Self {
-        let mut raster = Self {
+    /// For a canvas with even sides.
+    pub fn new(size: Canvas) -> Self {
+        let bands = (size.height as usize).div_ceil(BAND_ROWS);
+        Self {
             size,
-            data: vec![0; i420_len(size.width, size.height)],
-        };
-        raster.clear();
-        raster
-    }
-
-    /// Y, U, V back to back, without padding.
-    pub(crate) fn data(&self) -> &[u8] {
-        &self.data
-    }
-
-    /// Makes all of it black.
-    pub(crate) fn clear(&mut self) {
-        self.blacken(self.size.rect());
-    }
-
-    fn blacken(&mut self, rect: Rect) {
-        for (index, value) in BLACK.into_iter().enumerate() {
-            let (plane, stride) = self.plane_mut(index);
-            fill(plane, stride, Region::of(rect, index > 0), value);
+            kernel: Kernel::best(),
+            drawn: Vec::new(),
+            lines: vec![Line::default(); bands],
         }
     }
 
-    /// Draws `picture` into `slot`. `scaler` is reused when it fits and replaced when not.
-    pub(crate) fn draw(
-        &mut self,
-        picture: &Picture,
-        slot: Rect,
-        mode: VideoFillMode,
-        scaler: &mut Option<SlotScaler>,
-    ) {
-        let key = Key {
-            picture: (picture.width(), picture.height()),
-            slot,
-            mode,
-        };
-        if scaler.as_ref().is_none_or(|scaler| scaler.key != key) {
-            // What the picture leaves free of its slot is black.
-            self.blacken(slot);
-            *scaler = SlotScaler::new(key);
+    /// The same without vector instructions, for comparison.
+    #[doc(hidden)]
+    pub fn scalar(size: Canvas) -> Self {
+        Self {
+            kernel: Kernel::Scalar,
+            ..Self::new(size)
         }
-        let Some(scaler) = scaler else {
-            return;
+    }
+
+    /// The canvas to begin with: black.
+    pub fn black(&self) -> Vec<u8> {
+        let mut canvas = vec![0; i420_len(self.size.width, self.size.height)];
+        for mut band in bands(&mut canvas, self.size) {
+            band.blacken(self.size.rect());
+        }
+        canvas
+    }
+
+    /// Draws `scene` over what the last call left on `canvas`; false if there was nothing to do. Later items lie over
+    /// earlier ones.
+    pub fn draw(&mut self, canvas: &mut [u8], scene: Vec<Item>) -> bool {
+        let same_slots = self.drawn.len() == scene.len()
+            && self.drawn.iter().zip(&scene).all(|(d, item)| d.is_at(item));
+        if same_slots {
+            self.damage(scene);
+        } else {
+            self.drawn.clear();
+            self.drawn.extend(scene.into_iter().map(Drawn::new));
+        }
+        let pixels = self.damaged_pixels();
+        if same_slots && pixels == 0 {
+            return false;
+        }
+        let (drawn, kernel, all) = (&self.drawn, self.kernel, self.size.rect());
+        let draw = |(mut band, line): (Band<'_>, &mut Line)| {
+            if !same_slots {
+                band.blacken(all);
+            }
+            for Drawn {
+                item,
+                scaler,
+                damage,
+            } in drawn
+            {
+                if *damage == Damage::Slot && scaler.leaves_bars() {
+                    band.blacken(item.slot);
+                }
+                if *damage != Damage::None {
+                    scaler.draw(kernel, &item.picture, &mut band, line);
+                }
+            }
         };
-        for (index, source) in picture.planes().into_iter().enumerate() {
-            let region = Region::of(scaler.destination, index > 0);
-            let plane_scaler = if index > 0 {
-                &scaler.chroma
+        let bands = bands(canvas, self.size);
+        if pixels < PARALLEL_PIXELS_MIN {
+            bands.into_iter().zip(&mut self.lines).for_each(draw);
+        } else {
+            bands.into_par_iter().zip(&mut self.lines).for_each(draw);
+        }
+        true
+    }
+
+    /// Takes the pictures of a scene with the same slots, and marks what must be drawn of each.
+    fn damage(&mut self, scene: Vec<Item>) {
+        for (index, item) in scene.into_iter().enumerate() {
+            let (below, rest) = self.drawn.split_at_mut(index);
+            let drawn = &mut rest[0];
+            let is_covered = below
+                .iter()
+                .any(|b| b.damage != Damage::None && b.item.slot.overlaps(item.slot));
+            drawn.damage = if !drawn.scaler.fits(&item.picture) {
+                *drawn = Drawn::new(item);
+                continue;
+            } else if is_covered {
+                Damage::Slot
+            } else if Arc::ptr_eq(&drawn.item.picture, &item.picture) {
+                Damage::None
             } else {
-                &scaler.luma
+                Damage::Picture
             };
-            let (plane, stride) = self.plane_mut(index);
-            plane_scaler.scale(source, plane, stride, region);
+            drawn.item = item;
         }
     }
 
-    fn plane_mut(&mut self, index: usize) -> (&mut [u8], usize) {
-        let (width, height) = (self.size.width as usize, self.size.height as usize);
-        let luma = width * height;
-        match index {
-            0 => (&mut self.data[..luma], width),
-            1 => (&mut self.data[luma..luma + luma / 4], width / 2),
-            _ => (&mut self.data[luma + luma / 4..], width / 2),
-        }
+    fn damaged_pixels(&self) -> usize {
+        let damaged = self.drawn.iter().filter(|d| d.damage != Damage::None);
+        damaged
+            .map(|d| d.item.slot.width as usize * d.item.slot.height as usize)
+            .sum()
     }
 }
 
-impl SlotScaler {
-    fn new(key: Key) -> Option<Self> {
-        let fit = fit(key.picture, key.slot, key.mode)?;
-        let [luma, chroma] = [false, true].map(|chroma| {
-            PlaneScaler::new(
-                Region::of(fit.source, chroma),
-                Region::of(fit.destination, chroma),
-            )
-        });
-        Some(Self {
-            key,
-            luma,
-            chroma,
-            destination: fit.destination,
-        })
+impl Drawn {
+    fn new(item: Item) -> Self {
+        Self {
+            scaler: SlotScaler::new(&item.picture, item.slot, item.fill_mode),
+            item,
+            damage: Damage::Slot,
+        }
+    }
+
+    fn is_at(&self, item: &Item) -> bool {
+        (self.item.slot, self.item.fill_mode) == (item.slot, item.fill_mode)
     }
 }

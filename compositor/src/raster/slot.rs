@@ -1,0 +1,100 @@
+//! One picture into its slot: crop, scale, convert colours.
+
+use compositor_core::layout::{Rect, VideoFillMode, fit};
+
+use super::band::Band;
+use super::colour::Conversion;
+use super::kernel::Kernel;
+use super::scale::{Line, PlaneScaler, Region};
+use crate::codec::picture::Picture;
+
+/// The tables that bring pictures of one kind into one slot; kept as long as neither changes.
+#[derive(Debug)]
+pub(super) struct SlotScaler {
+    key: Key,
+    /// `None` if the slot or the picture is too small for anything to be seen.
+    planes: Option<Planes>,
+    conversion: Option<Conversion>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Key {
+    picture: (u32, u32),
+    slot: Rect,
+    fill_mode: VideoFillMode,
+}
+
+#[derive(Debug)]
+struct Planes {
+    luma: PlaneScaler,
+    chroma: PlaneScaler,
+    destination: Rect,
+}
+
+impl SlotScaler {
+    pub(super) fn new(picture: &Picture, slot: Rect, fill_mode: VideoFillMode) -> Self {
+        let key = Key {
+            picture: (picture.width(), picture.height()),
+            slot,
+            fill_mode,
+        };
+        let planes = fit(key.picture, slot, fill_mode).map(|fit| {
+            let [luma, chroma] = [false, true].map(|chroma| {
+                PlaneScaler::new(
+                    Region::of(fit.source, chroma),
+                    Region::of(fit.destination, chroma),
+                )
+            });
+            Planes {
+                luma,
+                chroma,
+                destination: fit.destination,
+            }
+        });
+        Self {
+            key,
+            planes,
+            conversion: Conversion::to_canvas(picture.colour()),
+        }
+    }
+
+    /// Whether it was made for pictures of this kind.
+    pub(super) fn fits(&self, picture: &Picture) -> bool {
+        self.key.picture == (picture.width(), picture.height())
+            && self.conversion == Conversion::to_canvas(picture.colour())
+    }
+
+    /// Whether pictures leave a part of the slot free.
+    pub(super) fn leaves_bars(&self) -> bool {
+        self.planes
+            .as_ref()
+            .is_none_or(|planes| planes.destination != self.key.slot)
+    }
+
+    /// Draws what `band` holds of the slot.
+    pub(super) fn draw(
+        &self,
+        kernel: Kernel,
+        picture: &Picture,
+        band: &mut Band<'_>,
+        line: &mut Line,
+    ) {
+        let Some(planes) = &self.planes else {
+            return;
+        };
+        let sources = picture.planes();
+        for (index, (plane, source)) in band.planes().iter_mut().zip(sources).enumerate() {
+            let scaler = if index > 0 {
+                &planes.chroma
+            } else {
+                &planes.luma
+            };
+            for (y, row) in plane.rows_of(Region::of(planes.destination, index > 0)) {
+                scaler.scale_row(kernel, source, y, line, row);
+            }
+        }
+        if let Some(conversion) = &self.conversion {
+            conversion.apply(band, planes.destination);
+        }
+    }
+}

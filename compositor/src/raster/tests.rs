@@ -1,0 +1,183 @@
+//! The raster against a naive one, on random scenes.
+
+use std::sync::Arc;
+
+use compositor_core::bitstream::colour::{Colour, Matrix, Range};
+use compositor_core::layout::{Canvas, Rect, VideoFillMode, fit};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::colour::Conversion;
+use super::scalar::{COLUMN_SHIFT, MIDDLE};
+use super::scale::Region;
+use super::taps::Taps;
+use super::{Item, Picture, Raster};
+use crate::codec::picture::i420_len;
+
+const CANVAS: Canvas = Canvas {
+    width: 176,
+    height: 100,
+};
+
+/// Draws everything anew, sample by sample, straight from the definitions.
+fn naive(scene: &[Item]) -> Vec<u8> {
+    let mut canvas = vec![128; i420_len(CANVAS.width, CANVAS.height)];
+    canvas[..(CANVAS.width * CANVAS.height) as usize].fill(16);
+    for item in scene {
+        naive_item(&mut canvas, item);
+    }
+    canvas
+}
+
+fn naive_item(canvas: &mut [u8], item: &Item) {
+    let size = (item.picture.width(), item.picture.height());
+    let fitted = fit(size, item.slot, item.fill_mode);
+    let mut planes: [Vec<u8>; 3] = Default::default();
+    for (index, plane) in planes.iter_mut().enumerate() {
+        let chroma = index > 0;
+        let slot = Region::of(item.slot, chroma);
+        *plane = vec![[16, 128][usize::from(chroma)]; slot.width * slot.height];
+        let Some(fitted) = fitted else { continue };
+        let (from, to) = (
+            Region::of(fitted.source, chroma),
+            Region::of(fitted.destination, chroma),
+        );
+        let source = item.picture.planes()[index];
+        let (rows, columns) = (
+            Taps::of_rows(from.height, to.height),
+            Taps::of_columns(from.width, to.width),
+        );
+        for y in 0..to.height {
+            for x in 0..to.width {
+                let mut sum = 0;
+                for (j, &column) in columns.weights_of(x).iter().enumerate() {
+                    let at = from.x + columns.first()[x] as usize + j;
+                    let mut down = 0;
+                    for (i, &row) in rows.weights_of(y).iter().enumerate() {
+                        let line = from.y + rows.first()[y] as usize + i;
+                        let sample = source.data.get(line * source.stride + at);
+                        down += (i32::from(*sample.unwrap_or(&0)) - MIDDLE) * i32::from(row);
+                    }
+                    sum += down * i32::from(column);
+                }
+                let value = ((sum + (1 << (COLUMN_SHIFT - 1))) >> COLUMN_SHIFT) + MIDDLE;
+                plane[(to.y - slot.y + y) * slot.width + to.x - slot.x + x] = value as u8;
+            }
+        }
+    }
+    if let (Some(fitted), Some(conversion)) = (fitted, Conversion::to_canvas(item.picture.colour()))
+    {
+        let (slot, to) = (item.slot, fitted.destination);
+        for y in (to.y - slot.y..to.bottom() - slot.y).map(|y| y as usize) {
+            for x in (to.x - slot.x..to.right() - slot.x).map(|x| x as usize) {
+                let chroma = y / 2 * (slot.width as usize / 2) + x / 2;
+                let luma = y * slot.width as usize + x;
+                let mut all = [planes[0][luma], planes[1][chroma], planes[2][chroma]];
+                all = conversion.convert(all);
+                planes[0][luma] = all[0];
+                if y % 2 == 1 && x % 2 == 1 {
+                    (planes[1][chroma], planes[2][chroma]) = (all[1], all[2]);
+                }
+            }
+        }
+    }
+    copy_planes(canvas, item.slot, &planes);
+}
+
+fn copy_planes(canvas: &mut [u8], slot: Rect, planes: &[Vec<u8>; 3]) {
+    let mut start = 0;
+    for (index, plane) in planes.iter().enumerate() {
+        let shrink = if index > 0 { 2 } else { 1 };
+        let (width, height) = (
+            CANVAS.width as usize / shrink,
+            CANVAS.height as usize / shrink,
+        );
+        let region = Region::of(slot, index > 0);
+        for (y, row) in plane.chunks(region.width).enumerate() {
+            let at = start + (region.y + y) * width + region.x;
+            canvas[at..at + region.width].copy_from_slice(row);
+        }
+        start += width * height;
+    }
+}
+
+fn random_picture(random: &mut StdRng) -> Arc<Picture> {
+    let (width, height) = (
+        random.random_range(1..=150) * 2,
+        random.random_range(1..=100) * 2,
+    );
+    let data = (0..i420_len(width, height))
+        .map(|_| random.random())
+        .collect();
+    let colour = Colour {
+        matrix: [Matrix::Bt601, Matrix::Bt709][random.random_range(0..2)],
+        range: [Range::Limited, Range::Full][random.random_range(0..2)],
+    };
+    Arc::new(Picture::own(width, height, data).with_colour(colour))
+}
+
+fn random_item(random: &mut StdRng) -> Item {
+    let side = |random: &mut StdRng, all: u32| {
+        let size = random.random_range(1..=all / 2) * 2;
+        (random.random_range(0..=(all - size) / 2) * 2, size)
+    };
+    let (x, width) = side(random, CANVAS.width);
+    let (y, height) = side(random, CANVAS.height);
+    let modes = [
+        VideoFillMode::Fill,
+        VideoFillMode::Cover,
+        VideoFillMode::Contain,
+    ];
+    Item {
+        slot: Rect {
+            x,
+            y,
+            width,
+            height,
+        },
+        fill_mode: modes[random.random_range(0..3)],
+        picture: random_picture(random),
+    }
+}
+
+#[test]
+fn whatever_changes_the_canvas_equals_that_of_a_naive_compositor() {
+    let mut random = StdRng::seed_from_u64(4);
+    for _ in 0..20 {
+        let mut raster = Raster::new(CANVAS);
+        let mut canvas = raster.black();
+        let mut scene: Vec<Item> = Vec::new();
+        for _ in 0..12 {
+            match random.random_range(0..6) {
+                0 => {
+                    scene = (0..random.random_range(0..5))
+                        .map(|_| random_item(&mut random))
+                        .collect()
+                }
+                1 => {}
+                2 => scene
+                    .iter_mut()
+                    .for_each(|item| item.picture = random_picture(&mut random)),
+                _ if scene.is_empty() => {}
+                _ => {
+                    let index = random.random_range(0..scene.len());
+                    scene[index].picture = random_picture(&mut random);
+                }
+            }
+            raster.draw(&mut canvas, scene.clone());
+            assert!(canvas == naive(&scene), "{scene:?}");
+        }
+    }
+}
+
+#[test]
+fn nothing_is_drawn_when_nothing_changed() {
+    let mut random = StdRng::seed_from_u64(5);
+    let scene: Vec<Item> = (0..3).map(|_| random_item(&mut random)).collect();
+    let mut raster = Raster::new(CANVAS);
+    let mut canvas = raster.black();
+    assert!(raster.draw(&mut canvas, scene.clone()));
+    canvas.fill(1);
+    assert!(!raster.draw(&mut canvas, scene));
+    assert!(canvas.iter().all(|&sample| sample == 1));
+}
