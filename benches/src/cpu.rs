@@ -12,13 +12,25 @@ use crate::BenchError;
 pub fn of_children<T>(
     work: impl FnOnce() -> Result<T, BenchError>,
 ) -> Result<(T, Duration), BenchError> {
-    let before = so_far()?;
+    let before = used(UsageWho::RUSAGE_CHILDREN)?;
     let made = work()?;
-    Ok((made, so_far()?.saturating_sub(before)))
+    Ok((
+        made,
+        used(UsageWho::RUSAGE_CHILDREN)?.saturating_sub(before),
+    ))
 }
 
-fn so_far() -> Result<Duration, BenchError> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN)?;
+/// User and system time that this process uses for `work`, in all its threads.
+pub fn of_this_process(
+    work: impl FnOnce() -> Result<(), BenchError>,
+) -> Result<Duration, BenchError> {
+    let before = used(UsageWho::RUSAGE_SELF)?;
+    work()?;
+    Ok(used(UsageWho::RUSAGE_SELF)?.saturating_sub(before))
+}
+
+fn used(by: UsageWho) -> Result<Duration, BenchError> {
+    let usage = getrusage(by)?;
     let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Ok(Duration::from_micros(
         u64::try_from(micros).unwrap_or_default(),
