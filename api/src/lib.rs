@@ -24,6 +24,7 @@ pub mod http_server;
 pub mod ids;
 pub mod input;
 pub mod live_backend;
+pub mod metrics;
 pub mod model;
 pub mod open_files;
 pub mod ops;

@@ -22,11 +22,12 @@ use crate::backend::Backend;
 use crate::channel_recording::{self, ChannelRecordings};
 use crate::clock::Clock;
 use crate::composition::{Compositions, Services, ended_by_kill};
-use crate::config::{BaseUrl, Config, LimitsProfile, REGION};
+use crate::config::{BaseUrl, Config, LimitsProfile, REGION, Secret};
 use crate::data_dir::DataDir;
 use crate::endpoints::ingest_endpoint;
 use crate::event::{feed, keep_retention, killed_composition_events};
 use crate::live_backend::{LiveBackend, StoreDirectory};
+use crate::metrics::{self, WorkerMetrics};
 use crate::playback::{GeoIp, GeoIpError, StoreGate, TrustedProxies, tell_client_address};
 use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
@@ -60,6 +61,8 @@ pub struct Platform {
     gateway: Gateway,
     channels: Arc<Channels>,
     compositions: Arc<Compositions>,
+    metrics: Arc<WorkerMetrics>,
+    metrics_token: Option<Secret>,
     trusted_proxies: TrustedProxies,
     recordings: ChannelRecordings,
     stream_log: Mutex<JoinHandle<()>>,
@@ -163,6 +166,7 @@ impl Platform {
         let stream_log = tokio::spawn(stream_log::run(store.clone(), clock, reports));
         tokio::spawn(warm_up(worker.clone()));
         let spool_root = folder.join(SPOOL_FOLDER);
+        let metrics = Arc::new(WorkerMetrics::default());
         let compositions = Arc::new(Compositions::new(Services {
             gateway: gateway.clone(),
             objects: objects.clone(),
@@ -170,6 +174,7 @@ impl Platform {
             worker: worker.clone(),
             spool_root: spool_root.clone(),
             rtmp_url: format!("rtmp://{}/app", channels.own_addr()),
+            metrics: Arc::clone(&metrics),
             clock,
             recording_clock: wall_clock.clone(),
         }));
@@ -216,6 +221,8 @@ impl Platform {
             gateway,
             channels,
             compositions,
+            metrics,
+            metrics_token: config.metrics_token.clone(),
             trusted_proxies: TrustedProxies::new(config.trusted_proxies.iter().copied()),
             recordings,
             stream_log: Mutex::new(stream_log),
@@ -243,6 +250,10 @@ impl Platform {
         };
         page.merge(whip::router(whip))
             .merge(self.playback_routes())
+            .merge(metrics::router(
+                Arc::clone(&self.metrics),
+                self.metrics_token.clone(),
+            ))
             .merge(feed::router(self.api.clone()))
             .merge(router::router(self.api.clone()))
     }

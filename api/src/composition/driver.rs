@@ -127,6 +127,7 @@ pub(super) async fn drive(
     }
     // The worker ends with its listener.
     drop(wakers);
+    driver.services.metrics.forget(&driver.spec.id);
     driver.store_last().await;
 }
 
@@ -250,7 +251,7 @@ impl Driver {
                 }
             }
             WorkerEvent::Spawned { pid } => tracing::info!(%composition, pid, "worker started"),
-            WorkerEvent::Stats(stats) => tracing::debug!(%composition, ?stats, "worker"),
+            WorkerEvent::Stats(stats) => self.services.metrics.tell(composition, stats),
             WorkerEvent::Died { cause } => {
                 tracing::warn!(%composition, cause, "worker died, a successor continues")
             }

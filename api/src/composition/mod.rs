@@ -23,6 +23,7 @@ use self::driver::Command;
 pub use self::progress::ended_by_kill;
 use crate::backend::{BackendError, CompositionSpec};
 use crate::clock::Clock;
+use crate::metrics::WorkerMetrics;
 use crate::store::Store;
 
 /// Commands that may wait for one composition; more say nothing new.
@@ -42,6 +43,8 @@ pub struct Services {
     pub spool_root: PathBuf,
     /// `rtmp://host:port/app` of the channels' ingest.
     pub rtmp_url: String,
+    /// What the workers say of themselves.
+    pub metrics: Arc<WorkerMetrics>,
     /// The real clocks.
     pub clock: Clock,
     /// The same, for recordings.

@@ -58,6 +58,10 @@ pub(super) const ADMIN_PASSWORD: Key = Key {
     secret: true,
     ..key("admin_password", "PROSCENIUM_ADMIN_PASSWORD")
 };
+pub(super) const METRICS_TOKEN: Key = Key {
+    secret: true,
+    ..key("metrics_token", "PROSCENIUM_METRICS_TOKEN")
+};
 pub(super) const TRUSTED_PROXIES: Key = key("trusted_proxies", "PROSCENIUM_TRUSTED_PROXIES");
 pub(super) const GEOIP_DATABASE: Key = key("geoip.database", "PROSCENIUM_GEOIP_DATABASE");
 pub(super) const S3_MODE: Key = key("s3.mode", "PROSCENIUM_S3_MODE");
@@ -73,7 +77,7 @@ pub(super) const S3_SECRET_ACCESS_KEY: Key = Key {
 };
 pub(super) const LIMITS_PROFILE: Key = key("limits.profile", "PROSCENIUM_LIMITS_PROFILE");
 
-const KEYS: [&Key; 25] = [
+const KEYS: [&Key; 26] = [
     &HTTP,
     &RTMP,
     &S3,
@@ -88,6 +92,7 @@ const KEYS: [&Key; 25] = [
     &LOG,
     &DEVELOPMENT_KEY,
     &ADMIN_PASSWORD,
+    &METRICS_TOKEN,
     &TRUSTED_PROXIES,
     &GEOIP_DATABASE,
     &S3_MODE,

@@ -57,6 +57,8 @@ pub struct Config {
     pub limits_profile: LimitsProfile,
     /// Opens the page's session API when HTTP listens elsewhere than on loopback.
     pub admin_password: Option<Secret>,
+    /// Who shows it may read the metrics; without it nobody may.
+    pub metrics_token: Option<Secret>,
     /// How many of what an account may have.
     pub quotas: Quotas,
     /// Whose X-Forwarded-For says where a viewer is.

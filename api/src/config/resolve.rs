@@ -50,6 +50,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     let webhooks = webhooks::resolve(layers.webhooks.as_ref(), p);
     let log = layers.take(&layers::LOG, p, value::log_filter);
     let admin_password = layers.take(&layers::ADMIN_PASSWORD, p, value::admin_password);
+    let metrics_token = layers.take(&layers::METRICS_TOKEN, p, value::metrics_token);
     let trusted_proxies = layers.take(&layers::TRUSTED_PROXIES, p, value::networks);
     let geoip_database = layers.take(&layers::GEOIP_DATABASE, p, value::file);
     let s3 = resolve_s3(&layers, p);
@@ -70,6 +71,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
         credentials,
         limits_profile: limits_profile.unwrap_or(LimitsProfile::Off),
         admin_password,
+        metrics_token,
         trusted_proxies: trusted_proxies.unwrap_or_default(),
         geoip_database,
         quotas,

@@ -275,11 +275,12 @@ fn wrong_credentials_name_entry_and_rule_but_never_the_secret() {
 
 #[test]
 fn debug_of_a_configuration_shows_no_secret() {
-    let file = "admin_password = \"open sesame\"\n[[credentials]]\naccess_key_id = \"KEY\"\n\
+    let file = "admin_password = \"open sesame\"\nmetrics_token = \"scrape-scrape-scrape\"\n[[credentials]]\naccess_key_id = \"KEY\"\n\
                 secret_access_key = \"do-not-show\"";
     let shown = format!("{:?}", from_file(file).unwrap());
     for secret in [
         "open sesame",
+        "scrape-scrape-scrape",
         "do-not-show",
         "proscenium-development-secret",
     ] {

@@ -18,6 +18,8 @@ use crate::store::Database;
 const NETWORKS_MAX: usize = 1000;
 /// Shortest admin password accepted.
 const ADMIN_PASSWORD_CHARS_MIN: usize = 8;
+/// As long as it takes to make guessing hopeless.
+const METRICS_TOKEN_CHARS_MIN: usize = 16;
 
 /// Statements of one key.
 const STATEMENTS_MAX: usize = 50;
@@ -222,6 +224,16 @@ pub(super) fn admin_password(value: &Value) -> Result<Secret, String> {
     if text.chars().count() < ADMIN_PASSWORD_CHARS_MIN {
         return Err(format!(
             "must have at least {ADMIN_PASSWORD_CHARS_MIN} characters"
+        ));
+    }
+    Ok(Secret::new(text))
+}
+
+pub(super) fn metrics_token(value: &Value) -> Result<Secret, String> {
+    let text = text(value)?;
+    if text.len() < METRICS_TOKEN_CHARS_MIN || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(format!(
+            "must be at least {METRICS_TOKEN_CHARS_MIN} visible ASCII characters"
         ));
     }
     Ok(Secret::new(text))

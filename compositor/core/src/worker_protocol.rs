@@ -8,7 +8,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{CompositionId, Layer, TrackId};
+use crate::id::{CompositionId, Layer, ParticipantId, TrackId};
 use crate::journal::JournalSeq;
 use crate::layout::LayoutSpec;
 use crate::time::{FrameRate, MediaTime};
@@ -142,7 +142,7 @@ pub struct Checkpoint {
 }
 
 /// Counters of one worker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct WorkerStats {
     /// Frames composed.
     pub frames_composed: u64,
@@ -154,8 +154,37 @@ pub struct WorkerStats {
     pub units_late: u64,
     /// Access units that no decoder could use.
     pub units_damaged: u64,
+    /// Pixels of all pictures decoded.
+    pub pixels_decoded: u64,
     /// User and system CPU time of the process, milliseconds.
     pub cpu_ms: u64,
     /// How far the last composed frame is behind the newest watermark, milliseconds.
     pub behind_ms: u32,
+    /// Everybody who publishes now, in order of arrival.
+    pub participants: Vec<ParticipantStats>,
+}
+
+/// Counters of one participant, since its tracks began.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ParticipantStats {
+    /// Who.
+    pub participant: ParticipantId,
+    /// How much later its sound is heard than its picture is shown, against what its clocks say, microseconds; negative when
+    /// the sound is early. `None` while one of the two is missing.
+    pub skew_us: Option<i32>,
+    /// Of its picture.
+    pub video: TrackStats,
+    /// Of its sound.
+    pub audio: TrackStats,
+}
+
+/// Counters of one track.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct TrackStats {
+    /// How much waits to be shown or heard, milliseconds.
+    pub buffered_ms: u32,
+    /// Access units that came too late.
+    pub late: u64,
+    /// Of sound, gaps that the decoder concealed; of pictures, frames that repeated an earlier one.
+    pub filled: u64,
 }

@@ -7,6 +7,7 @@ use compositor_core::id::TrackId;
 use compositor_core::journal::JournalSeq;
 use compositor_core::limits::{AAC_FRAME_SAMPLES, AUDIO_SAMPLE_RATE};
 use compositor_core::time::MediaTime;
+use compositor_core::worker_protocol::TrackStats;
 use serde::{Deserialize, Serialize};
 
 use super::limiter::Limiter;
@@ -74,6 +75,13 @@ impl Mixer {
 
     pub(crate) fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Counters of a track, and how much later it is heard than it belongs, in samples; `None` while it is silent.
+    pub(crate) fn stats(&self, track: TrackId) -> (TrackStats, Option<i64>) {
+        let known = self.tracks.get(&track);
+        let stats = known.map(|track| (track.stats(self.position), track.offset()));
+        stats.unwrap_or_default()
     }
 
     /// Takes a packet; it is decoded when its time comes.

@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use compositor_core::journal::JournalSeq;
+use compositor_core::limits::AUDIO_SAMPLE_RATE;
+use compositor_core::worker_protocol::TrackStats;
 
 use super::line::{FADE, JUMP, Line};
 use crate::codec::CodecError;
@@ -49,6 +51,8 @@ pub(super) struct AudioTrack {
     /// How far the cursor is from where the last packet belongs.
     error: i64,
     last_at: i64,
+    late: u64,
+    concealed: u64,
     scratch: Vec<StereoSample>,
 }
 
@@ -63,6 +67,8 @@ impl AudioTrack {
             line: Line::new(base, offset),
             error: offset,
             last_at: base,
+            late: 0,
+            concealed: 0,
             scratch: Vec::new(),
         })
     }
@@ -105,6 +111,7 @@ impl AudioTrack {
                 .conceal(whole_steps as usize, &mut self.scratch);
             self.line.add(self.line.cursor(), &self.scratch);
             self.scratch.clear();
+            self.concealed += 1;
         }
         if self.decoder.decode(packet.data, &mut self.scratch) == 0 {
             counts.damaged += 1;
@@ -114,6 +121,7 @@ impl AudioTrack {
         let end = packet.at + self.scratch.len() as i64;
         if !self.line.add(packet.at, &self.scratch) && end > self.first {
             counts.late += 1;
+            self.late += 1;
         }
         self.error = self.line.cursor() - end;
     }
@@ -126,7 +134,22 @@ impl AudioTrack {
 
     /// The error that is being slewed; none while silent.
     pub(super) fn error(&self) -> i64 {
-        if self.line.live() { self.error } else { 0 }
+        self.offset().unwrap_or_default()
+    }
+
+    /// How much later it is heard than it belongs, in samples; `None` while silent.
+    pub(super) fn offset(&self) -> Option<i64> {
+        self.line.live().then_some(self.error)
+    }
+
+    /// Counters, when `position` is the next sample of the mix.
+    pub(super) fn stats(&self, position: i64) -> TrackStats {
+        let waiting = self.queue.back().map_or(0, |packet| packet.at - position);
+        TrackStats {
+            buffered_ms: (waiting.max(0) * 1000 / i64::from(AUDIO_SAMPLE_RATE)) as u32,
+            late: self.late,
+            filled: self.concealed,
+        }
     }
 
     /// Whether nothing has come since `position`.

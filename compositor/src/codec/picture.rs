@@ -70,6 +70,11 @@ impl Picture {
         self.height
     }
 
+    /// Width times height.
+    pub(crate) fn pixels(&self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
     pub(crate) fn colour(&self) -> Colour {
         self.colour
     }

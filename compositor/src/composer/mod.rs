@@ -346,8 +346,10 @@ impl Composer {
             units_decoded: pictures.decoded + sound.decoded,
             units_late: pictures.late + sound.late,
             units_damaged: pictures.damaged + sound.damaged,
+            pixels_decoded: pictures.pixels,
             behind_ms: u32::try_from(behind).unwrap_or(u32::MAX),
-            ..self.stats
+            participants: (self.stage).participants(self.composed_until, self.sound.mixer()),
+            ..self.stats.clone()
         }
     }
 

@@ -8,12 +8,15 @@ use compositor_core::access_unit::{AccessUnit, MediaKind};
 use compositor_core::id::{Layer, ParticipantId, TrackId};
 use compositor_core::journal::JournalSeq;
 use compositor_core::layout::{Candidate, Canvas, LayoutSpec, Slot, layout};
+use compositor_core::limits::AUDIO_SAMPLE_RATE;
 use compositor_core::roster::{Publisher, Roster, RosterChange, Track};
 use compositor_core::time::MediaTime;
+use compositor_core::worker_protocol::ParticipantStats;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::track::{Counts, TrackState, VideoTrack};
+use crate::audio::Mixer;
 use crate::codec::CodecError;
 use crate::codec::picture::Picture;
 use crate::raster::placeholder::placeholder;
@@ -253,6 +256,27 @@ impl Stage {
         self.tracks.values().filter_map(VideoTrack::read_from).min()
     }
 
+    /// Each publisher with its counters after the frame due at `due`, those of its sound taken from `mixer`.
+    pub(super) fn participants(&self, due: MediaTime, mixer: &Mixer) -> Vec<ParticipantStats> {
+        let of = |publisher: &Publisher| {
+            let sound = publisher.tracks.iter().find(|track| !is_video(track));
+            let (audio, heard) = sound.map(|track| mixer.stats(track.id)).unwrap_or_default();
+            let picture = video_track(publisher).filter(|track| !track.stopped);
+            let picture = picture.and_then(|track| self.tracks.get(&track.id));
+            let shown = picture.and_then(VideoTrack::offset);
+            ParticipantStats {
+                participant: publisher.participant.clone(),
+                skew_us: heard.zip(shown).map(|(heard, shown)| {
+                    let heard_us = heard * 1_000_000 / i64::from(AUDIO_SAMPLE_RATE);
+                    (heard_us - shown / 1000) as i32
+                }),
+                video: picture.map(|track| track.stats(due)).unwrap_or_default(),
+                audio,
+            }
+        };
+        self.roster.publishers().iter().map(of).collect()
+    }
+
     /// What became of all access units so far.
     pub(super) fn counts(&self) -> Counts {
         self.tracks
@@ -361,5 +385,6 @@ fn sum(a: Counts, b: Counts) -> Counts {
         decoded: a.decoded + b.decoded,
         late: a.late + b.late,
         damaged: a.damaged + b.damaged,
+        pixels: a.pixels + b.pixels,
     }
 }

@@ -10,6 +10,7 @@ use compositor_core::id::Layer;
 use compositor_core::journal::JournalSeq;
 use compositor_core::roster::LayerSize;
 use compositor_core::time::MediaTime;
+use compositor_core::worker_protocol::TrackStats;
 use serde::{Deserialize, Serialize};
 
 use super::back_off::BackOff;
@@ -68,6 +69,7 @@ pub(super) struct Counts {
     pub(super) decoded: u64,
     pub(super) late: u64,
     pub(super) damaged: u64,
+    pub(super) pixels: u64,
 }
 
 /// A video track from its first access unit on.
@@ -92,6 +94,10 @@ pub(super) struct VideoTrack {
     waiting_since: Option<MediaTime>,
     requests: BackOff,
     counts: Counts,
+    /// Frames that repeated a picture.
+    repeated: u64,
+    /// How much earlier than its frame the picture of the last frame was due, nanoseconds; `None` if it was repeated.
+    offset: Option<i64>,
 }
 
 impl VideoTrack {
@@ -115,6 +121,8 @@ impl VideoTrack {
             waiting_since: None,
             requests: BackOff::new(),
             counts: Counts::default(),
+            repeated: 0,
+            offset: None,
         }
     }
 
@@ -127,6 +135,23 @@ impl VideoTrack {
 
     pub(super) fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// Counters, after the frame due at `due`.
+    pub(super) fn stats(&self, due: MediaTime) -> TrackStats {
+        let current = self.current.and_then(|layer| self.queues.get(&layer));
+        let newest = current.and_then(|queue| queue.back());
+        let waiting = newest.map_or(Duration::ZERO, |unit| unit.pts.since(due));
+        TrackStats {
+            buffered_ms: u32::try_from(waiting.as_millis()).unwrap_or(u32::MAX),
+            late: self.counts.late,
+            filled: self.repeated,
+        }
+    }
+
+    /// How much later than it belongs the last picture was shown, nanoseconds; `None` unless it was a new one.
+    pub(super) fn offset(&self) -> Option<i64> {
+        self.offset
     }
 
     pub(super) fn push(&mut self, seq: JournalSeq, unit: AccessUnit) {
@@ -304,7 +329,10 @@ impl VideoTrack {
             keyframe: unit.keyframe,
             data: unit.data,
         };
+        let known = self.pictures.len();
         let answered = decoder.decode(coded, &mut self.pictures);
+        let new = self.pictures.iter().skip(known);
+        self.counts.pixels += new.map(|p| p.picture.pixels()).sum::<u64>();
         while self.pictures.len() > PICTURES_MAX {
             self.pictures.pop_front();
         }
@@ -339,7 +367,10 @@ impl VideoTrack {
             past.or((!self.pictures.is_empty()).then_some(0))
         })?;
         self.pictures.drain(..index);
-        self.pictures.front().map(|p| Arc::clone(&p.picture))
+        let shown = self.pictures.front()?;
+        self.offset = nearest.map(|_| due.0 as i64 - shown.pts.0 as i64);
+        self.repeated += u64::from(nearest.is_none());
+        Some(Arc::clone(&shown.picture))
     }
 
     /// Whether there is a picture to show.

@@ -61,6 +61,11 @@ fn two_participants_fill_their_slots_on_an_exact_grid() {
     assert_eq!(said.wishes, [(TrackId(0), 180), (TrackId(2), 180)]);
     assert_eq!(said.stats.units_late, 0);
     assert_eq!(said.stats.units_damaged, 0);
+    let decoded = said.stats.units_decoded;
+    assert_eq!(said.stats.pixels_decoded, decoded * 320 * 180);
+    let participants = said.stats.participants.iter();
+    let names: Vec<&str> = participants.map(|p| p.participant.as_str()).collect();
+    assert_eq!(names, ["red", "green"]);
 }
 
 #[test]
@@ -101,4 +106,6 @@ fn flash_and_beep_stay_together() {
     }
     println!("worst skew {worst:.2} ms");
     assert!(worst < 10.0, "{worst} ms");
+    let said_us = said.stats.participants[0].skew_us.expect("both are there");
+    assert!(said_us.abs() < 10_000, "{said_us} us");
 }

@@ -1,0 +1,240 @@
+//! `GET /metrics`: what workers say of themselves, for Prometheus.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use compositor_core::id::CompositionId;
+use compositor_core::worker_protocol::{ParticipantStats, TrackStats, WorkerStats};
+use http::{HeaderMap, StatusCode, header};
+use parking_lot::Mutex;
+use prometheus::{GaugeVec, IntCounterVec, Opts, Registry, TEXT_FORMAT, TextEncoder};
+
+use crate::config::Secret;
+
+const COMPOSITION: &[&str] = &["composition"];
+const PARTICIPANT: &[&str] = &["composition", "participant"];
+const TRACK: &[&str] = &["composition", "participant", "kind"];
+
+/// The newest counters of every running composition's worker.
+#[derive(Debug, Default)]
+pub struct WorkerMetrics(Mutex<BTreeMap<CompositionId, WorkerStats>>);
+
+impl WorkerMetrics {
+    /// A worker said this.
+    pub fn tell(&self, composition: &CompositionId, stats: WorkerStats) {
+        self.0.lock().insert(composition.clone(), stats);
+    }
+
+    /// The composition is over.
+    pub fn forget(&self, composition: &CompositionId) {
+        self.0.lock().remove(composition);
+    }
+
+    fn text(&self) -> prometheus::Result<String> {
+        let families = Families::new()?;
+        for (composition, stats) in &*self.0.lock() {
+            families.add(composition.as_str(), stats);
+        }
+        TextEncoder::new().encode_to_string(&families.registry.gather())
+    }
+}
+
+/// Serves `/metrics` to who shows `token`; without a token to nobody.
+pub fn router(metrics: Arc<WorkerMetrics>, token: Option<Secret>) -> Router {
+    let Some(token) = token else {
+        return Router::new();
+    };
+    Router::new()
+        .route("/metrics", get(show))
+        .with_state((metrics, token))
+}
+
+async fn show(
+    State((metrics, token)): State<(Arc<WorkerMetrics>, Secret)>,
+    headers: HeaderMap,
+) -> Response {
+    let shown = headers.get(header::AUTHORIZATION);
+    let shown = shown.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if !shown.is_some_and(|shown| token.matches(shown)) {
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
+        return (StatusCode::UNAUTHORIZED, challenge).into_response();
+    }
+    match metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "metrics cannot be written");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}
+
+/// The metrics of one answer.
+struct Families {
+    registry: Registry,
+    frames: IntCounterVec,
+    repeated: IntCounterVec,
+    decoded: IntCounterVec,
+    damaged: IntCounterVec,
+    pixels: IntCounterVec,
+    cpu: GaugeVec,
+    behind: GaugeVec,
+    skew: GaugeVec,
+    buffered: GaugeVec,
+    late: IntCounterVec,
+    filled: IntCounterVec,
+}
+
+impl Families {
+    fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let counter = |name, help, labels| {
+            let family = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(family.clone()))?;
+            Ok::<_, prometheus::Error>(family)
+        };
+        let gauge = |name, help, labels| {
+            let family = GaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(family.clone()))?;
+            Ok::<_, prometheus::Error>(family)
+        };
+        Ok(Self {
+            frames: counter(
+                "proscenium_frames_composed_total",
+                "Frames that were drawn.",
+                COMPOSITION,
+            )?,
+            repeated: counter(
+                "proscenium_frames_unchanged_total",
+                "Frames that were encoded again because nothing changed.",
+                COMPOSITION,
+            )?,
+            decoded: counter(
+                "proscenium_units_decoded_total",
+                "Access units that were decoded.",
+                COMPOSITION,
+            )?,
+            damaged: counter(
+                "proscenium_units_damaged_total",
+                "Access units that no decoder could use.",
+                COMPOSITION,
+            )?,
+            pixels: counter(
+                "proscenium_pixels_decoded_total",
+                "Pixels of decoded pictures.",
+                COMPOSITION,
+            )?,
+            cpu: gauge(
+                "proscenium_worker_cpu_seconds",
+                "CPU time of the worker.",
+                COMPOSITION,
+            )?,
+            behind: gauge(
+                "proscenium_worker_behind_seconds",
+                "How far composing is behind the stage, the composition delay included.",
+                COMPOSITION,
+            )?,
+            skew: gauge(
+                "proscenium_participant_skew_seconds",
+                "How much later the sound is heard than the picture is shown.",
+                PARTICIPANT,
+            )?,
+            buffered: gauge(
+                "proscenium_track_buffered_seconds",
+                "How much media waits to be shown or heard.",
+                TRACK,
+            )?,
+            late: counter(
+                "proscenium_track_late_total",
+                "Access units that came too late.",
+                TRACK,
+            )?,
+            filled: counter(
+                "proscenium_track_filled_total",
+                "Audio: gaps that were concealed. Video: frames that repeat an earlier picture.",
+                TRACK,
+            )?,
+            registry,
+        })
+    }
+
+    fn add(&self, composition: &str, stats: &WorkerStats) {
+        let labels = &[composition];
+        for (family, value) in [
+            (&self.frames, stats.frames_composed),
+            (&self.repeated, stats.frames_repeated),
+            (&self.decoded, stats.units_decoded),
+            (&self.damaged, stats.units_damaged),
+            (&self.pixels, stats.pixels_decoded),
+        ] {
+            family.with_label_values(labels).inc_by(value);
+        }
+        let seconds = |ms: f64| ms / 1000.0;
+        (self.cpu.with_label_values(labels)).set(seconds(stats.cpu_ms as f64));
+        (self.behind.with_label_values(labels)).set(seconds(stats.behind_ms.into()));
+        for participant in &stats.participants {
+            self.add_participant(composition, participant);
+        }
+    }
+
+    fn add_participant(&self, composition: &str, stats: &ParticipantStats) {
+        let id = stats.participant.as_str();
+        if let Some(skew_us) = stats.skew_us {
+            let skew = self.skew.with_label_values(&[composition, id]);
+            skew.set(f64::from(skew_us) / 1e6);
+        }
+        for (kind, track) in [("video", stats.video), ("audio", stats.audio)] {
+            let TrackStats {
+                buffered_ms,
+                late,
+                filled,
+            } = track;
+            let labels = &[composition, id, kind];
+            (self.buffered.with_label_values(labels)).set(f64::from(buffered_ms) / 1000.0);
+            self.late.with_label_values(labels).inc_by(late);
+            self.filled.with_label_values(labels).inc_by(filled);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use compositor_core::id::ParticipantId;
+
+    use super::*;
+
+    #[test]
+    fn every_running_composition_is_told_until_it_is_over() {
+        let metrics = WorkerMetrics::default();
+        let composition = CompositionId::new("c1");
+        let participant = ParticipantStats {
+            participant: ParticipantId::new("ada"),
+            skew_us: Some(-1500),
+            video: TrackStats {
+                buffered_ms: 200,
+                late: 3,
+                filled: 4,
+            },
+            audio: TrackStats::default(),
+        };
+        let stats = WorkerStats {
+            pixels_decoded: 921_600,
+            participants: vec![participant],
+            ..WorkerStats::default()
+        };
+        metrics.tell(&composition, stats);
+        let text = metrics.text().unwrap();
+        for line in [
+            r#"proscenium_pixels_decoded_total{composition="c1"} 921600"#,
+            r#"proscenium_participant_skew_seconds{composition="c1",participant="ada"} -0.0015"#,
+            r#"proscenium_track_late_total{composition="c1",kind="video",participant="ada"} 3"#,
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line} in {text}");
+        }
+        metrics.forget(&composition);
+        assert!(!metrics.text().unwrap().contains("c1"));
+    }
+}
