@@ -1,4 +1,4 @@
-//! CPU per composed second: the real worker, a GStreamer pipeline that does the same, and the parts nobody can avoid.
+//! CPU per composed second: the real worker, GStreamer and ffmpeg doing the same, and the parts nobody can avoid.
 //!
 //! Every figure is the difference between a long and a short run, divided by the difference of their lengths: what a
 //! process needs to start and to end is not in it.
@@ -24,9 +24,18 @@ const SHORT: Duration = Duration::from_secs(1);
 /// What one round measures, milliseconds of CPU per composed second.
 struct Round {
     ours: f64,
-    peer: f64,
+    gstreamer: f64,
+    xstack: f64,
     decode: f64,
-    encode: f64,
+    x264: f64,
+    aac: f64,
+}
+
+impl Round {
+    /// What nobody can avoid.
+    fn parts(&self) -> f64 {
+        self.decode + self.x264 + self.aac
+    }
 }
 
 struct Bench {
@@ -78,21 +87,27 @@ impl Bench {
             rows.push(vec![
                 count.to_string(),
                 ms(|r| r.ours),
-                ms(|r| r.peer),
-                format!("{:.2}", of(|r| r.ours / r.peer)),
+                ms(|r| r.gstreamer),
+                ms(|r| r.xstack),
+                format!("{:.2}", of(|r| r.ours / r.gstreamer)),
+                format!("{:.2}", of(|r| r.ours / r.xstack)),
                 ms(|r| r.decode),
-                ms(|r| r.encode),
-                format!("{:.2}", of(|r| r.ours / (r.decode + r.encode))),
+                ms(|r| r.x264),
+                ms(|r| r.aac),
+                format!("{:.2}", of(|r| r.ours / r.parts())),
             ]);
         }
         let head = [
             "participants",
             "worker ms/s",
             "GStreamer ms/s",
+            "xstack ms/s",
             "worker / GStreamer",
-            "decoding alone ms/s",
-            "x264 alone ms/s",
-            "worker / (decoding + x264)",
+            "worker / xstack",
+            "decoding ms/s",
+            "x264 ms/s",
+            "AAC ms/s",
+            "worker / parts",
         ];
         table::print(&head, &rows);
         Ok(())
@@ -109,7 +124,8 @@ impl Bench {
             self.tiles(stage, SHORT, "short")?,
             self.tiles(stage, long, "long")?,
         );
-        let peer = self.difference(|| peer::compose(&short), || peer::compose(&tiles))?;
+        let gstreamer = self.difference(|| peer::compose(&short), || peer::compose(&tiles))?;
+        let xstack = self.difference(|| peer::xstack(&short), || peer::xstack(&tiles))?;
         let decode = self.difference(|| peer::decode(&short), || peer::decode(&tiles))?;
         let decode_composed = self.difference(
             || peer::decode_stream(&composed("short.h264")),
@@ -119,11 +135,21 @@ impl Bench {
             || peer::recode_stream(&composed("short.h264")),
             || peer::recode_stream(&composed("long.h264")),
         )?;
+        let decode_sound = self.difference(
+            || peer::decode_sound(&short[0]),
+            || peer::decode_sound(&tiles[0]),
+        )?;
+        let recode_sound = self.difference(
+            || peer::recode_sound(&short[0]),
+            || peer::recode_sound(&tiles[0]),
+        )?;
         Ok(Round {
             ours,
-            peer,
+            gstreamer,
+            xstack,
             decode,
-            encode: recode_composed - decode_composed,
+            x264: recode_composed - decode_composed,
+            aac: recode_sound - decode_sound,
         })
     }
 
