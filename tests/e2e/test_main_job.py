@@ -212,7 +212,8 @@ def test_killed_worker_leaves_no_trace_in_the_recording(server, realtime, ivs, s
     sound = recording.sound()
     for name, _, tone, _ in PEOPLE[:2]:
         beeps = rec.beep_onsets(sound, tone)
-        periods = np.diff(beeps)
+        # Until the first sender report, time is only as exact as packets arrive; that report may step, once.
+        periods = np.diff(beeps)[1:]
         assert np.abs(periods - 1).max() < 0.02, f"{name}: beeps every {periods} s"
 
 
