@@ -10,13 +10,13 @@ pub(super) const MIDDLE: i32 = 128;
 
 /// Each of `out` becomes the sum of as many rows as there are `weights`. The rows begin `stride` samples apart in `rows`.
 pub(super) fn sum_rows(rows: &[u8], stride: usize, weights: &[u16], out: &mut [i16]) {
-    for (i, out) in out.iter_mut().enumerate() {
-        let sum: i32 = weights
-            .iter()
-            .enumerate()
-            .map(|(row, &weight)| (i32::from(rows[row * stride + i]) - MIDDLE) * i32::from(weight))
-            .sum();
-        *out = sum as i16;
+    out.fill(0);
+    for (row, &weight) in weights.iter().enumerate() {
+        let samples = &rows[row * stride..][..out.len()];
+        for (out, &sample) in out.iter_mut().zip(samples) {
+            // Weights sum to 256, so nothing on the way leaves 16 bits either.
+            *out += (i16::from(sample) - MIDDLE as i16) * weight as i16;
+        }
     }
 }
 
