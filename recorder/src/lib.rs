@@ -28,6 +28,7 @@
 //! ```
 
 mod ad_break;
+mod folder;
 mod h264;
 pub mod key_layout;
 pub mod limits;
@@ -45,6 +46,7 @@ mod time_cutter;
 pub mod upload_queue;
 
 pub use ad_break::AdBreak;
+pub use folder::FolderRecording;
 pub use h264::codec_string as h264_codec_string;
 pub use recording::{
     ChannelSource, Recording, RecordingClosed, RecordingError, RecordingEvent, RecordingOutcome,

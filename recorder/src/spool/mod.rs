@@ -12,6 +12,7 @@
 //! A segment is sealed in this order: file, ledger, then its units go. So it is there once or can be made again, with the
 //! same bytes.
 
+mod content;
 mod cutting;
 mod error;
 mod ledger;
@@ -40,9 +41,11 @@ use crate::segmenter::Placement;
 use cutting::Cutting;
 use error::IoContext;
 use ledger::{Detail, Entry, Extent, Ledger};
-use units::{Unit, UnitFile, UnitKind};
+use units::UnitFile;
 
+pub(crate) use content::Content;
 pub use error::SpoolError;
+pub(crate) use units::{Unit, UnitKind};
 
 /// What has changed in a spool.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,24 +1,14 @@
 //! From access units to a segment.
 
+use super::content::Content;
 use super::cutting::Cutting;
 use super::error::IoContext;
 use super::ledger::{Detail, Extent, SealedSegment};
 use super::units::{self, Unit, UnitKind};
 use super::{Segment, Spool, SpoolError};
-use crate::h264;
 use crate::key_layout::ObjectName;
-use crate::mux::{AudioConfig, Continuity, TsMuxer, VideoSample};
 use crate::recording::Source;
 use crate::segmenter::audio_pts_90k;
-
-/// The units of one segment.
-#[derive(Debug, Default)]
-struct Content {
-    /// By number.
-    video: Vec<Unit>,
-    /// By number.
-    audio: Vec<Unit>,
-}
 
 impl Spool {
     /// Seals every segment that is complete.
@@ -100,17 +90,12 @@ impl Spool {
     }
 
     fn seal(&mut self, stretch: u64, frames: u32, content: &Content) -> Result<(), SpoolError> {
-        let (segment, continuity) = self.mux(content);
-        let keyframe = content
-            .video
-            .iter()
-            .find(|unit| unit.kind == UnitKind::Keyframe);
+        let fps = self.spec.rendition.fps;
+        let (segment, continuity) = content.mux(fps, self.continuity);
         let codecs = match &self.codecs {
             Some(_) => None,
-            None => keyframe.and_then(|unit| h264::codec_string(&unit.data)),
+            None => content.codecs(),
         };
-        let sound = AudioConfig::of_compositions().codec_string();
-        let codecs = codecs.map(|codec| format!("{codec},{sound}"));
         let extent = Extent::Frames(frames);
         let after = |units: &[Unit], next: u64| units.last().map_or(next, |it| it.number + 1);
         let detail = SealedSegment {
@@ -140,43 +125,5 @@ impl Spool {
             std::fs::remove_file(&path).doing("remove", &path)?;
         }
         Ok(())
-    }
-
-    /// The transport stream of a segment: pictures and sound interleaved by time, the picture first.
-    fn mux(&self, content: &Content) -> (Vec<u8>, Continuity) {
-        let fps = self.spec.rendition.fps;
-        let mut muxer = TsMuxer::new(AudioConfig::of_compositions(), false, self.continuity);
-        let payload: usize = content
-            .video
-            .iter()
-            .chain(&content.audio)
-            .map(|unit| unit.data.len())
-            .sum();
-        let mut out = Vec::with_capacity(payload + payload / 8);
-        muxer.start_segment(&mut out);
-        let mut audio = content.audio.iter().peekable();
-        let mut write_audio = |muxer: &mut TsMuxer, out: &mut Vec<u8>, before: u64| {
-            while let Some(unit) = audio.next_if(|unit| audio_pts_90k(unit.number) < before) {
-                muxer
-                    .audio(audio_pts_90k(unit.number), &unit.data, out)
-                    .expect("its length was checked when it was taken");
-            }
-        };
-        for unit in &content.video {
-            let pts = fps.pts_90k(unit.number);
-            write_audio(&mut muxer, &mut out, pts);
-            let keyframe = unit.kind == UnitKind::Keyframe;
-            muxer.video(
-                VideoSample {
-                    pts,
-                    dts: pts,
-                    keyframe,
-                    data: &unit.data,
-                },
-                &mut out,
-            );
-        }
-        write_audio(&mut muxer, &mut out, u64::MAX);
-        (out, muxer.continuity())
     }
 }
