@@ -23,7 +23,7 @@ use crate::wire::{self, WireError};
 const BATCHES_MAX: usize = 16;
 
 /// No composition needs more memory than this; hostile media may try.
-const MEMORY_BYTES_MAX: u64 = 8 << 30;
+pub(crate) const MEMORY_BYTES_MAX: u64 = 8 << 30;
 
 /// Why a worker ends before its composition does.
 #[derive(Debug, thiserror::Error)]

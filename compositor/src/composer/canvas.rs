@@ -53,17 +53,20 @@ impl CanvasOutput {
                 .any(|&every| every > 0 && k.is_multiple_of(u64::from(every)))
     }
 
+    /// What is drawn: I420 without padding.
+    pub(super) fn pixels(&self) -> gst::BufferMap<'_, gst::buffer::Readable> {
+        self.canvas
+            .map_readable()
+            .expect("memory of our own can be read")
+    }
+
     /// The thumbnail of frame `k`, if the job wants one.
     pub(super) fn thumbnail(&self, k: u64) -> Option<Bytes> {
         let every = u64::from(self.spec.thumbnail_every?);
         if every == 0 || !k.is_multiple_of(every) {
             return None;
         }
-        let canvas = self
-            .canvas
-            .map_readable()
-            .expect("memory of our own can be read");
-        match thumbnail::jpeg(&canvas, canvas_of(&self.spec)) {
+        match thumbnail::jpeg(&self.pixels(), canvas_of(&self.spec)) {
             Ok(jpeg) => Some(jpeg),
             Err(error) => {
                 tracing::warn!(k, error = %error, "thumbnail does not encode");

@@ -7,6 +7,7 @@ mod back_off;
 mod canvas;
 mod sound;
 mod stage;
+mod tap;
 mod track;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 use self::canvas::{CanvasOutput, canvas_of};
 use self::sound::Sound;
 use self::stage::{Shown, Stage, StageState};
+pub use self::tap::Tap;
 use crate::audio::MixerState;
 use crate::raster::Item;
 use crate::worker::WorkerError;
@@ -58,6 +60,7 @@ pub struct Composer {
     last_stats: MediaTime,
     /// The due time of the last frame composed.
     composed_until: MediaTime,
+    tap: Option<Box<dyn Tap>>,
 }
 
 /// One encoder's frames.
@@ -136,8 +139,17 @@ impl Composer {
             last_checkpoint: MediaTime(0),
             last_stats: MediaTime(0),
             composed_until: job.start,
+            tap: None,
             job,
         })
+    }
+
+    /// Shows everything that the encoders get to `tap` first.
+    pub fn with_tap(self, tap: Box<dyn Tap>) -> Self {
+        Self {
+            tap: Some(tap),
+            ..self
+        }
     }
 
     /// Takes the next record; what it makes due is appended to `out`.
@@ -191,7 +203,7 @@ impl Composer {
                 Due::Video(index) => self.compose_frame(index, due, out)?,
                 Due::Sound => {
                     let mut coded = Vec::new();
-                    self.sound.advance(&mut coded)?;
+                    self.sound.advance(&mut coded, self.tap.as_deref_mut())?;
                     out.extend(coded.into_iter().map(audio_message));
                 }
             }
@@ -265,6 +277,9 @@ impl Composer {
         self.stats.frames_composed += u64::from(changed);
         self.stats.frames_repeated += u64::from(!changed);
         let k = video.next_k;
+        if let Some(tap) = &mut self.tap {
+            tap.picture(index, k, &video.output.pixels());
+        }
         let coded = video.output.encode(k)?;
         let encoder = index as u8;
         out.push(FromWorker::Video(VideoUnit {

@@ -5,6 +5,7 @@ use compositor_core::access_unit::AccessUnit;
 use compositor_core::journal::JournalSeq;
 use compositor_core::time::MediaTime;
 
+use super::tap::Tap;
 use crate::audio::{Mixer, MixerState};
 use crate::codec::CodecError;
 use crate::codec::aac::AacEncoder;
@@ -60,8 +61,15 @@ impl Sound {
     }
 
     /// Mixes the next frame; frames that are ready to be sent go to `out`.
-    pub(super) fn advance(&mut self, out: &mut Vec<(u64, Bytes)>) -> Result<(), CodecError> {
+    pub(super) fn advance(
+        &mut self,
+        out: &mut Vec<(u64, Bytes)>,
+        tap: Option<&mut (dyn Tap + 'static)>,
+    ) -> Result<(), CodecError> {
         let mix = self.mixer.render();
+        if let Some(tap) = tap.filter(|_| self.next_mix >= self.send_from) {
+            tap.sound(self.next_mix, &mix);
+        }
         if self.next_mix >= self.encoder.next_input() {
             self.encoder.encode(&mix, &mut self.coded)?;
         }
@@ -80,7 +88,8 @@ impl Sound {
         let mut all = Vec::new();
         // The encoder keeps back two frames at most.
         for _ in 0..4 {
-            self.advance(&mut all)?;
+            // What it is fed for that is not part of the composition.
+            self.advance(&mut all, None)?;
         }
         out.extend(all.into_iter().filter(|(n, _)| *n < end));
         Ok(())
