@@ -11,6 +11,7 @@ use channel::{Channels, ChannelsConfig, Owner};
 use compositor::supervisor::{self, WorkerProgram};
 use compositor::thumbnail::Thumbnailer;
 use recorder::{ObjectStore, StoreConfig, WallClock};
+use stage_gateway::kept::KeptJournals;
 use stage_gateway::limits::StreamLimits;
 use stage_gateway::token::TokenIssuer;
 use stage_gateway::{Gateway, GatewayConfig};
@@ -47,6 +48,8 @@ const STAGE_HISTORY_TIMEOUT: Duration = Duration::from_secs(2);
 const TOKEN_KEY_FILE: &str = "token-key.pem";
 /// Journals of stage sessions.
 const JOURNAL_FOLDER: &str = "journal";
+/// Those of sessions that are over.
+const KEPT_JOURNALS_FOLDER: &str = "kept-journals";
 /// What is not uploaded yet.
 const SPOOL_FOLDER: &str = "spool";
 /// What GStreamer knows of its plugins; kept, so that a worker starts at once.
@@ -131,6 +134,10 @@ impl Platform {
             listen: config.webrtc,
             advertised: config.webrtc_advertised.map(|advertised| advertised.ip),
             journal_dir: folder.join(JOURNAL_FOLDER),
+            kept_journals: KeptJournals {
+                dir: folder.join(KEPT_JOURNALS_FOLDER),
+                keep: Duration::from_secs(u64::from(config.journal_keep_hours) * 3600),
+            },
             token_key_file: folder.join(TOKEN_KEY_FILE),
             issuer: token_issuer(&surroundings),
             process_start: clock.started(),

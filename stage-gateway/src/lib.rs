@@ -7,12 +7,14 @@
 //! ```no_run
 //! # use std::{net::SocketAddr, time::Instant};
 //! # use compositor_core::{id::{CompositionId, StageId}, sink::{JournalReader, StageJournal}, time::WallTime};
-//! # use stage_gateway::{Gateway, GatewayConfig, history::ClientAttributes, limits::StreamLimits, token::TokenIssuer};
+//! # use stage_gateway::{Gateway, GatewayConfig, history::ClientAttributes, kept::KeptJournals, limits::StreamLimits};
+//! # use stage_gateway::token::TokenIssuer;
 //! # async fn serve(token: &str, offer: &str, now: WallTime) -> Result<(), Box<dyn std::error::Error>> {
 //! let gateway = Gateway::start(GatewayConfig {
 //!     listen: SocketAddr::from(([127, 0, 0, 1], 8189)),
 //!     advertised: None,
 //!     journal_dir: "data/journal".into(),
+//!     kept_journals: KeptJournals { dir: "data/kept-journals".into(), keep: std::time::Duration::ZERO },
 //!     token_key_file: "data/token.pem".into(),
 //!     issuer: TokenIssuer {
 //!         region: "us-east-1".into(),
@@ -43,6 +45,7 @@ mod forward;
 pub mod gateway;
 pub mod history;
 pub mod journal;
+pub mod kept;
 mod keyframe;
 mod layers;
 pub mod limits;

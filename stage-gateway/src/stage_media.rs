@@ -1,5 +1,6 @@
 //! What a composition gets of a stage session: its journal, keyframes on request, and layers by height.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -26,6 +27,11 @@ impl StageMedia {
     /// Which session this is.
     pub fn session(&self) -> &SessionId {
         &self.session.session
+    }
+
+    /// The folder of the session's journal, if it is kept after the session: what belongs to it can be put there.
+    pub fn kept_folder(&self) -> Option<&Path> {
+        self.session.kept_folder()
     }
 
     /// The stage clock now.

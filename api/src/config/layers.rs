@@ -52,6 +52,8 @@ pub(super) const STORE_URL: Key = Key {
 pub(super) const EVENTS_KEEP_DAYS: Key = key("events.keep_days", "PROSCENIUM_EVENTS_KEEP_DAYS");
 pub(super) const STAGES_KEEP_DAYS: Key = key("stages.keep_days", "PROSCENIUM_STAGES_KEEP_DAYS");
 pub(super) const EVENTS_KEEP_MAX: Key = key("events.keep_max", "PROSCENIUM_EVENTS_KEEP_MAX");
+pub(super) const JOURNAL_KEEP_HOURS: Key =
+    key("journal.keep_hours", "PROSCENIUM_JOURNAL_KEEP_HOURS");
 pub(super) const LOG: Key = key("log", "PROSCENIUM_LOG");
 pub(super) const DEVELOPMENT_KEY: Key = key("development_key", "PROSCENIUM_DEVELOPMENT_KEY");
 pub(super) const ADMIN_PASSWORD: Key = Key {
@@ -77,7 +79,7 @@ pub(super) const S3_SECRET_ACCESS_KEY: Key = Key {
 };
 pub(super) const LIMITS_PROFILE: Key = key("limits.profile", "PROSCENIUM_LIMITS_PROFILE");
 
-const KEYS: [&Key; 26] = [
+const KEYS: [&Key; 27] = [
     &HTTP,
     &RTMP,
     &S3,
@@ -89,6 +91,7 @@ const KEYS: [&Key; 26] = [
     &STAGES_KEEP_DAYS,
     &EVENTS_KEEP_DAYS,
     &EVENTS_KEEP_MAX,
+    &JOURNAL_KEEP_HOURS,
     &LOG,
     &DEVELOPMENT_KEY,
     &ADMIN_PASSWORD,

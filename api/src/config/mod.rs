@@ -69,6 +69,8 @@ pub struct Config {
     pub store: Option<Database>,
     /// How many days stage sessions are kept after their end.
     pub stage_history_days: u32,
+    /// How many hours journals are kept after nobody needs them; 0: not at all.
+    pub journal_keep_hours: u32,
     /// How long events are kept.
     pub events: Retention,
     /// Who is told of events.

@@ -47,6 +47,9 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
         value::number(given, 1..=KEEP_DAYS_MAX)
     });
     let events = resolve_retention(&layers, p);
+    let journal_keep_hours = layers.take(&layers::JOURNAL_KEEP_HOURS, p, |given| {
+        value::number(given, 0..=KEEP_DAYS_MAX * 24)
+    });
     let webhooks = webhooks::resolve(layers.webhooks.as_ref(), p);
     let log = layers.take(&layers::LOG, p, value::log_filter);
     let admin_password = layers.take(&layers::ADMIN_PASSWORD, p, value::admin_password);
@@ -77,6 +80,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
         quotas,
         store,
         stage_history_days: stage_history_days.unwrap_or(STAGE_HISTORY_DAYS_DEFAULT),
+        journal_keep_hours: journal_keep_hours.unwrap_or_default(),
         events,
         webhooks,
         log: log.unwrap_or_else(|| DEFAULT_LOG.to_owned()),

@@ -382,6 +382,9 @@ fn a_store_has_a_url_that_is_never_shown() {
 #[test]
 fn stage_sessions_are_kept_for_days_that_can_be_set() {
     assert_eq!(from_file("").unwrap().stage_history_days, 60);
+    let config = from_file("[journal]\nkeep_hours = 48").unwrap();
+    assert_eq!(config.journal_keep_hours, 48);
+    assert_eq!(from_file("").unwrap().journal_keep_hours, 0);
     let config = from_file("[stages]\nkeep_days = 3").unwrap();
     assert_eq!(config.stage_history_days, 3);
     let problems = from_file("[stages]\nkeep_days = 0").unwrap_err();

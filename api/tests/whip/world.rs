@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use api::arn::{Arn, ArnKind};
 use api::dto::public_key::PublicKeyRecord;
@@ -23,6 +23,7 @@ use p384::ecdsa::{Signature, SigningKey};
 use p384::pkcs8::{EncodePublicKey, LineEnding};
 use recorder::WallClock;
 use serde_json::{Value, json};
+use stage_gateway::kept::KeptJournals;
 use stage_gateway::limits::StreamLimits;
 use stage_gateway::token::{TokenIssuer, TokenSpec};
 use stage_gateway::{Gateway, GatewayConfig};
@@ -64,6 +65,10 @@ impl World {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             advertised: None,
             journal_dir: folder.path().join("journal"),
+            kept_journals: KeptJournals {
+                dir: folder.path().join("kept-journals"),
+                keep: Duration::ZERO,
+            },
             token_key_file: folder.path().join("token.pem"),
             issuer: TokenIssuer {
                 region: REGION.to_owned(),

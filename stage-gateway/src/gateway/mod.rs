@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use compositor_core::id::{ParticipantId, SessionId, StageId};
 use compositor_core::roster::Publisher;
@@ -20,12 +20,16 @@ use crate::counters::{Counters, Drops};
 use crate::error::{ResourceError, SessionError, StartError, TokenError};
 use crate::event::GatewayEvent;
 use crate::history::HistoryEvent;
+use crate::kept::KeptJournals;
 use crate::limits::{EVENT_QUEUE, StreamLimits};
 use crate::mux::Mux;
 use crate::session::{SessionInput, SessionSetup, SessionShared};
 use crate::stage_media::StageMedia;
 use crate::token::{Grant, ImportedKey, TokenIssuer, TokenKey, TokenSpec, TokenText};
 use registry::{Resources, Revocations, Sessions};
+
+/// Kept journals are looked through this often; they are kept for hours.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(15 * 60);
 
 /// What the gateway needs to know.
 #[derive(Clone, Debug)]
@@ -36,6 +40,8 @@ pub struct GatewayConfig {
     pub advertised: Option<IpAddr>,
     /// Where the journals of stage sessions are kept, one folder each.
     pub journal_dir: PathBuf,
+    /// Where those of sessions that are over are kept, and how long.
+    pub kept_journals: KeptJournals,
     /// The private key that signs participant tokens; made when it does not exist.
     pub token_key_file: PathBuf,
     /// Region and endpoints, for the tokens.
@@ -103,6 +109,7 @@ impl Gateway {
         let key = TokenKey::load_or_create(&config.token_key_file)?;
         let counters = Arc::new(Counters::default());
         let mux = Mux::bind(config.listen, config.advertised, counters.clone()).await?;
+        tokio::spawn(sweep_kept_journals(config.kept_journals.clone()));
         let inner = Inner {
             clock: ProcessClock::new(config.process_start),
             config,
@@ -209,17 +216,16 @@ impl Gateway {
         self.inner.revocations.add(stage, participant);
     }
 
-    /// Ends the stage's session, disconnects everybody and removes its journal.
+    /// Ends the stage's session, disconnects everybody and removes its journal, unless it is to be kept.
     pub async fn delete_stage(&self, stage: &StageId) {
         let _opening = self.inner.opening.lock().await;
         if let Some(session) = self.inner.sessions.take(stage) {
             let _ = session.ask(|reply| SessionInput::Close { reply }).await;
         }
         let dir = self.inner.stage_dir(stage);
-        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(dir)).await;
-        if let Ok(Err(error)) = removed
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
+        let kept = self.inner.config.kept_journals.clone();
+        let removed = tokio::task::spawn_blocking(move || kept.retire_stage(&dir)).await;
+        if let Ok(Err(error)) = removed {
             tracing::warn!(%stage, %error, "the journals of a deleted stage cannot be removed");
         }
     }
@@ -256,8 +262,8 @@ impl Gateway {
         Ok(Arc::new(StageMedia::new(session)))
     }
 
-    /// Removes journals that an earlier run of the server left behind and that nobody will read: those of all stages but
-    /// `wanted` and those with a running session. For start-up, after the compositions to continue are known.
+    /// Removes journals that an earlier run of the server left behind and that nobody will continue, unless they are to be
+    /// kept: those of all stages but `wanted` and those with a running session. For start-up, after the compositions to continue are known.
     pub async fn remove_abandoned_journals(&self, wanted: &[StageId]) {
         let _opening = self.inner.opening.lock().await;
         let mut kept: Vec<String> = wanted.iter().map(|stage| stage.to_string()).collect();
@@ -269,8 +275,9 @@ impl Gateway {
                 .map(|stage| stage.to_string()),
         );
         let journals = self.inner.config.journal_dir.clone();
+        let place = self.inner.config.kept_journals.clone();
         let removed =
-            tokio::task::spawn_blocking(move || registry::remove_others(&journals, &kept));
+            tokio::task::spawn_blocking(move || registry::remove_others(&journals, &kept, &place));
         if let Ok(Err(error)) = removed.await {
             tracing::warn!(%error, "journals left behind cannot be removed");
         }
@@ -281,6 +288,19 @@ impl Gateway {
         let _opening = self.inner.opening.lock().await;
         for session in self.inner.sessions.take_all() {
             let _ = session.ask(|reply| SessionInput::Close { reply }).await;
+        }
+    }
+}
+
+/// Removes what was kept long enough, for ever.
+async fn sweep_kept_journals(kept: KeptJournals) {
+    let mut ticker = tokio::time::interval(SWEEP_INTERVAL);
+    loop {
+        ticker.tick().await;
+        let kept = kept.clone();
+        let swept = tokio::task::spawn_blocking(move || kept.sweep(SystemTime::now())).await;
+        if let Ok(Err(error)) = swept {
+            tracing::warn!(%error, "kept journals cannot be looked through");
         }
     }
 }
@@ -310,6 +330,7 @@ impl Inner {
         let session = SessionShared::open(SessionSetup {
             stage: stage.clone(),
             stage_dir: &self.stage_dir(stage),
+            kept: self.config.kept_journals.clone(),
             process: self.clock,
             events: self.events.clone(),
             history: self.config.history.clone(),

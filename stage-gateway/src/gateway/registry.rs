@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
 use crate::error::ResourceError;
+use crate::kept::KeptJournals;
 use crate::limits::REVOKED_MAX;
 use crate::peer::Peer;
 use crate::session::{SessionShared, StopReason};
@@ -151,8 +152,12 @@ impl Drop for ResourceGuard {
     }
 }
 
-/// Removes all folders in `journals` but those named in `kept`.
-pub(super) fn remove_others(journals: &Path, kept: &[String]) -> io::Result<()> {
+/// Removes all folders in `journals` but those named in `wanted`; what is in them may be kept elsewhere.
+pub(super) fn remove_others(
+    journals: &Path,
+    wanted: &[String],
+    place: &KeptJournals,
+) -> io::Result<()> {
     let entries = match std::fs::read_dir(journals) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -161,8 +166,8 @@ pub(super) fn remove_others(journals: &Path, kept: &[String]) -> io::Result<()> 
     for entry in entries {
         let entry = entry?;
         let name = entry.file_name();
-        if entry.file_type()?.is_dir() && !kept.iter().any(|kept| name == kept.as_str()) {
-            std::fs::remove_dir_all(entry.path())?;
+        if entry.file_type()?.is_dir() && !wanted.iter().any(|wanted| name == wanted.as_str()) {
+            place.retire_stage(&entry.path())?;
         }
     }
     Ok(())

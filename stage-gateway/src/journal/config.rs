@@ -13,6 +13,8 @@ pub struct JournalConfig {
     pub segment_span_max: Duration,
     /// All segment files together.
     pub disk_bytes_max: u64,
+    /// How long records stay that nobody needs, by the stage clock; zero: they go at once.
+    pub keep: Duration,
     /// Records that wait for the disk.
     pub queue_bytes_max: usize,
 }
@@ -23,6 +25,7 @@ impl Default for JournalConfig {
             segment_bytes_max: SEGMENT_BYTES_MAX,
             segment_span_max: SEGMENT_SPAN_MAX,
             disk_bytes_max: DISK_BYTES_MAX,
+            keep: Duration::ZERO,
             queue_bytes_max: QUEUE_BYTES_MAX,
         }
     }

@@ -22,6 +22,8 @@ pub struct Index {
 #[derive(Clone, Debug, Default)]
 struct Segment {
     bytes: u64,
+    /// When it was begun; of an earlier run: zero.
+    since: MediaTime,
     places: Vec<Place>,
 }
 
@@ -96,9 +98,10 @@ impl Index {
     }
 
     /// A new segment file, so far with its heading only.
-    pub fn begin(&self, first: JournalSeq) {
+    pub fn begin(&self, first: JournalSeq, since: MediaTime) {
         let segment = Segment {
             bytes: HEADING_BYTES,
+            since,
             places: vec![],
         };
         self.segments.lock().insert(first, segment);
@@ -126,6 +129,7 @@ impl Index {
         let size = |(first, segment): (&JournalSeq, &Segment)| SegmentSize {
             first: *first,
             bytes: segment.bytes,
+            since: segment.since,
         };
         segments.iter().map(size).collect()
     }
@@ -190,7 +194,7 @@ fn sizes(
             first,
             Segment {
                 bytes,
-                places: vec![],
+                ..Segment::default()
             },
         );
     }
@@ -198,6 +202,7 @@ fn sizes(
         last.insert(Segment {
             bytes: newest.bytes,
             places: newest.places,
+            since: MediaTime(0),
         });
     }
     Ok(segments)

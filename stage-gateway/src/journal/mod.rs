@@ -12,6 +12,7 @@ pub mod index;
 pub mod limits;
 mod pending;
 mod reader;
+mod replay;
 pub mod retention;
 pub mod segment;
 mod writer;
@@ -33,10 +34,12 @@ pub use config::JournalConfig;
 pub use event::{JournalEvent, JournalStats};
 pub use index::Recovered;
 pub use reader::Follower;
+pub use replay::{Replay, ReplayError};
 
 use index::Index;
 use limits::{BATCH_BYTES_MAX, EVENTS_MAX};
 use pending::Pending;
+use retention::{Expendable, SegmentSize};
 use writer::{Batch, Shared, WriterHandle};
 
 /// How often retention is decided when no checkpoint moves.
@@ -57,6 +60,8 @@ pub struct Journal {
     held: bool,
     to_remove: Vec<JournalSeq>,
     retention_at: MediaTime,
+    /// Of the last tick.
+    now: MediaTime,
     failing: bool,
     events: VecDeque<JournalEvent>,
     stats: JournalStats,
@@ -83,6 +88,7 @@ impl Journal {
             held: recovered.is_some(),
             to_remove: vec![],
             retention_at: MediaTime(0),
+            now: MediaTime(0),
             failing: false,
             events: VecDeque::new(),
             stats: JournalStats::default(),
@@ -125,7 +131,9 @@ impl Journal {
 
     /// Every 20 ms: writes the watermark `now` and hands all records over for writing.
     pub fn tick(&mut self, now: MediaTime) {
+        self.now = now;
         if self.writer.is_none() {
+            self.retain_unread();
             return;
         }
         self.pending.push(now, RecordBody::Watermark);
@@ -181,7 +189,7 @@ impl Journal {
         }
     }
 
-    /// The reader is done. After the last one all files go and nothing is written any more.
+    /// The reader is done. After the last one nothing is written any more, and all files go that are not kept.
     pub fn detach(&mut self, composition: &CompositionId) {
         self.readers.remove(composition);
         self.retain();
@@ -208,6 +216,11 @@ impl Journal {
         drop(self);
         // An error means that the thread is gone, which is closed as well.
         closed.await.ok();
+    }
+
+    /// Where the files are.
+    pub fn dir(&self) -> &Path {
+        self.shared.index.dir()
     }
 
     /// What has happened; `None` when there is no more news.
@@ -244,6 +257,13 @@ impl Journal {
 
     fn stop_when_unread(&mut self) {
         if self.held || !self.readers.is_empty() {
+            return;
+        }
+        if !self.config.keep.is_zero() {
+            self.send();
+            self.pending = Pending::default();
+            // The thread writes what it was given, and ends.
+            self.writer = None;
             return;
         }
         self.pending = Pending::default();
@@ -297,12 +317,7 @@ impl Journal {
     fn retain(&mut self) {
         let Some(writer) = &self.writer else { return };
         let sizes = self.shared.index.sizes();
-        let needed = if self.held {
-            None
-        } else {
-            self.readers.values().min().copied()
-        };
-        let verdict = retention::expendable(&sizes, needed, self.config.disk_bytes_max);
+        let verdict = self.expendable(&sizes);
         let gone = &sizes[..verdict.segments];
         self.to_remove
             .extend(gone.iter().map(|segment| segment.first));
@@ -321,6 +336,27 @@ impl Journal {
                 .filter(|(_, checkpoint)| **checkpoint < oldest);
             let behind = behind.map(|(composition, _)| composition.clone()).collect();
             self.report(JournalEvent::CapForced { oldest, behind });
+        }
+    }
+
+    fn expendable(&self, sizes: &[SegmentSize]) -> Expendable {
+        let needed = self.readers.values().min().copied().unwrap_or(self.next);
+        let needed = (!self.held).then_some(needed);
+        let keep = self.config.keep;
+        let kept_since = (!keep.is_zero()).then(|| self.now.minus(keep));
+        retention::expendable(sizes, needed, kept_since, self.config.disk_bytes_max)
+    }
+
+    /// What is kept becomes too old also while nothing is written.
+    fn retain_unread(&mut self) {
+        if self.config.keep.is_zero() || self.now < self.retention_at {
+            return;
+        }
+        self.retention_at = self.now.plus(RETENTION_INTERVAL);
+        let verdict = self.expendable(&self.shared.index.sizes());
+        if verdict.segments > 0 && self.start().is_ok() {
+            self.retain();
+            self.writer = None;
         }
     }
 

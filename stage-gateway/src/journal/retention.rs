@@ -1,6 +1,7 @@
 //! Which segment files may go. Pure.
 
 use compositor_core::journal::JournalSeq;
+use compositor_core::time::MediaTime;
 
 /// One segment file, as retention sees it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -9,6 +10,8 @@ pub struct SegmentSize {
     pub first: JournalSeq,
     /// Its size on disk.
     pub bytes: u64,
+    /// When it was begun.
+    pub since: MediaTime,
 }
 
 /// What has to go.
@@ -21,10 +24,12 @@ pub struct Expendable {
 }
 
 /// Decides about `segments`, oldest first. A segment goes when all of it lies before `needed`, the lowest checkpoint of
-/// all readers; beyond `disk_bytes_max` the oldest go anyway. The newest is being written and stays.
+/// all readers, and nothing of it is younger than `kept_since`; beyond `disk_bytes_max` the oldest go anyway. The newest is
+/// being written and stays.
 pub fn expendable(
     segments: &[SegmentSize],
     needed: Option<JournalSeq>,
+    kept_since: Option<MediaTime>,
     disk_bytes_max: u64,
 ) -> Expendable {
     let mut verdict = Expendable::default();
@@ -32,7 +37,8 @@ pub fn expendable(
     for pair in segments.windows(2) {
         let &[oldest, next] = pair else { break };
         let unneeded = needed.is_some_and(|needed| next.first <= needed);
-        if !unneeded && bytes <= disk_bytes_max {
+        let kept = kept_since.is_some_and(|since| next.since >= since);
+        if (!unneeded || kept) && bytes <= disk_bytes_max {
             break;
         }
         verdict.segments += 1;
@@ -51,12 +57,13 @@ mod tests {
             .map(|first| SegmentSize {
                 first: JournalSeq(first),
                 bytes: 100,
+                since: MediaTime(first),
             })
             .to_vec()
     }
 
     fn check(needed: u64, cap: u64, segments_gone: usize, forced: bool) {
-        let verdict = expendable(&segments(), Some(JournalSeq(needed)), cap);
+        let verdict = expendable(&segments(), Some(JournalSeq(needed)), None, cap);
         assert_eq!(
             verdict,
             Expendable {
@@ -79,7 +86,7 @@ mod tests {
     fn the_newest_segment_stays() {
         check(1000, 1000, 3, false);
         check(0, 0, 3, true);
-        assert_eq!(expendable(&[], None, 0), Expendable::default());
+        assert_eq!(expendable(&[], None, None, 0), Expendable::default());
     }
 
     #[test]
@@ -91,9 +98,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_stays_until_all_of_it_is_old_or_the_cap_takes_it() {
+        let gone = |since, cap| {
+            let since = Some(MediaTime(since));
+            expendable(&segments(), Some(JournalSeq(1000)), since, cap).segments
+        };
+        assert_eq!(gone(10, 1000), 0);
+        assert_eq!(gone(11, 1000), 1);
+        assert_eq!(gone(0, 299), 2);
+        let verdict = expendable(&segments(), Some(JournalSeq(1000)), Some(MediaTime(0)), 299);
+        assert!(!verdict.forced, "no reader needed it");
+    }
+
+    #[test]
     fn without_a_reader_only_the_cap_counts() {
-        assert_eq!(expendable(&segments(), None, 400), Expendable::default());
-        let verdict = expendable(&segments(), None, 250);
+        assert_eq!(
+            expendable(&segments(), None, None, 400),
+            Expendable::default()
+        );
+        let verdict = expendable(&segments(), None, None, 250);
         assert_eq!(
             verdict,
             Expendable {

@@ -267,7 +267,7 @@ impl Writer {
                 .truncate(true)
                 .open(path)?;
             file.write_all_at(&segment::heading(batch.first), 0)?;
-            self.shared.index.begin(batch.first);
+            self.shared.index.begin(batch.first, now);
             self.open = Some(OpenSegment {
                 file: Arc::new(file),
                 first: batch.first,

@@ -87,7 +87,12 @@ impl Actor {
             self.act();
         };
         inputs.close();
+        // A session that the gateway closes is the gateway's to keep.
+        let is_over = closed.is_none();
         self.finish().await;
+        if is_over && shared.kept_folder().is_some() {
+            shared.retire_journal().await;
+        }
         if let Some(reply) = closed {
             let _ = reply.send(());
         }

@@ -9,6 +9,7 @@ use compositor_core::time::{FrameRate, MediaTime};
 
 use crate::clock;
 use crate::journal::{Journal, JournalConfig};
+use crate::kept::KeptJournals;
 
 const SESSION_ID_CHARS: usize = 13;
 const SESSION_ID_ALPHABET: &[u8; 62] =
@@ -36,10 +37,19 @@ pub(super) struct Resumed {
     pub(super) gap: Gap,
 }
 
-/// Opens the session left behind in `stage_dir`, or makes a new one. Folders without records are removed.
-pub(super) fn open(stage_dir: &Path) -> io::Result<Opened> {
+/// Opens the session left behind in `stage_dir`, or makes a new one. Folders without records are removed. Where journals
+/// are kept, none is continued: those left behind make room.
+pub(super) fn open(stage_dir: &Path, kept: &KeptJournals) -> io::Result<Opened> {
+    let config = JournalConfig {
+        keep: kept.keep,
+        ..JournalConfig::default()
+    };
     for left_behind in sessions(stage_dir)? {
-        let (journal, recovered) = Journal::open(&left_behind, JournalConfig::default())?;
+        if kept.keeps() {
+            kept.retire(&left_behind)?;
+            continue;
+        }
+        let (journal, recovered) = Journal::open(&left_behind, config)?;
         let name = left_behind
             .file_name()
             .and_then(|name| name.to_str())
@@ -69,7 +79,7 @@ pub(super) fn open(stage_dir: &Path) -> io::Result<Opened> {
         std::fs::remove_dir_all(&left_behind)?;
     }
     let session = fresh_id();
-    let (journal, _) = Journal::open(&stage_dir.join(session.as_str()), JournalConfig::default())?;
+    let (journal, _) = Journal::open(&stage_dir.join(session.as_str()), config)?;
     Ok(Opened {
         session,
         journal,
@@ -109,6 +119,8 @@ fn next_frame(time: MediaTime) -> MediaTime {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -125,12 +137,16 @@ mod tests {
     #[test]
     fn a_new_session_has_its_own_folder_and_an_empty_one_is_not_resumed() {
         let dir = tempfile::tempdir().unwrap();
-        let first = open(dir.path()).unwrap();
+        let kept = KeptJournals {
+            dir: dir.path().join("kept"),
+            keep: Duration::ZERO,
+        };
+        let first = open(dir.path(), &kept).unwrap();
         assert!(first.resumed.is_none());
         assert_eq!(first.session.as_str().len(), 3 + SESSION_ID_CHARS);
         let id = first.session.clone();
         drop(first);
-        let second = open(dir.path()).unwrap();
+        let second = open(dir.path(), &kept).unwrap();
         assert!(second.resumed.is_none());
         assert_ne!(second.session, id);
         assert_eq!(sessions(dir.path()).unwrap().len(), 1);

@@ -5,7 +5,7 @@ mod backlog;
 mod folder;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -25,6 +25,7 @@ use crate::event::GatewayEvent;
 use crate::feed::{Feed, TrackControl};
 use crate::history::{Attempt, ClientAttributes, FailureCode, HistoryEvent, Visitor};
 use crate::journal::{Follower, Journal};
+use crate::kept::KeptJournals;
 use crate::layers::LayerState;
 use crate::rtp::StageClock;
 use crate::stage::{Departure, Identity, PeerId};
@@ -180,6 +181,8 @@ pub(crate) struct SessionShared {
     feeds: Mutex<HashMap<ParticipantId, Arc<Feed>>>,
     roster: RwLock<Vec<Publisher>>,
     next_track: AtomicU32,
+    folder: PathBuf,
+    kept: KeptJournals,
 }
 
 /// What a session is made of.
@@ -189,6 +192,8 @@ pub(crate) struct SessionSetup<'a> {
     pub(crate) stage: StageId,
     /// Where the stage's sessions are kept.
     pub(crate) stage_dir: &'a Path,
+    /// Where journals of sessions that are over are kept.
+    pub(crate) kept: KeptJournals,
     /// The clock.
     pub(crate) process: ProcessClock,
     /// Where events go.
@@ -203,7 +208,8 @@ impl SessionShared {
     /// Opens the session that an earlier run of the server left behind, or else a new one, and starts its actor.
     pub(crate) async fn open(setup: SessionSetup<'_>) -> Result<Arc<Self>, SessionError> {
         let dir = setup.stage_dir.to_owned();
-        let opened = tokio::task::spawn_blocking(move || folder::open(&dir));
+        let kept = setup.kept.clone();
+        let opened = tokio::task::spawn_blocking(move || folder::open(&dir, &kept));
         let opened = opened
             .await
             .map_err(|_| SessionError::Closed)?
@@ -233,6 +239,8 @@ impl SessionShared {
             feeds: Mutex::default(),
             roster: RwLock::default(),
             next_track: AtomicU32::new(first_track(base)),
+            folder: opened.journal.dir().to_owned(),
+            kept: setup.kept,
         });
         let mut journal = opened.journal;
         if let Some(resumed) = opened.resumed {
@@ -245,6 +253,20 @@ impl SessionShared {
         let backlog = Backlog::new(setup.history);
         actor::spawn(shared.clone(), inputs_rx, backlog, opened.resumed.is_some());
         Ok(shared)
+    }
+
+    /// The folder of the journal, if it is kept.
+    pub(crate) fn kept_folder(&self) -> Option<&Path> {
+        self.kept.keeps().then_some(self.folder.as_path())
+    }
+
+    /// The session is over and its journal closed.
+    async fn retire_journal(&self) {
+        let (kept, folder) = (self.kept.clone(), self.folder.clone());
+        let retired = tokio::task::spawn_blocking(move || kept.retire(&folder)).await;
+        if let Ok(Err(error)) = retired {
+            tracing::warn!(stage = %self.stage, %error, "a journal cannot be kept");
+        }
     }
 
     /// The process clock.

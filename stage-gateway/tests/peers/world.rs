@@ -23,6 +23,7 @@ use rtc::rtp_transceiver::rtp_sender::{
 };
 use rtc::rtp_transceiver::{RTCRtpTransceiverDirection, RTCRtpTransceiverInit};
 use stage_gateway::history::{ClientAttributes, HistoryEvent, HistoryKind};
+use stage_gateway::kept::KeptJournals;
 use stage_gateway::limits::StreamLimits;
 use stage_gateway::token::{Grant, TokenIssuer, TokenSpec};
 use stage_gateway::{Answer, Gateway, GatewayConfig};
@@ -72,6 +73,10 @@ impl World {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             advertised: None,
             journal_dir: folder.path().join("journal"),
+            kept_journals: KeptJournals {
+                dir: folder.path().join("kept-journals"),
+                keep: Duration::ZERO,
+            },
             token_key_file: folder.path().join("token.pem"),
             issuer: TokenIssuer {
                 region: "us-east-1".into(),
