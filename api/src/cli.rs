@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigProblems, Flags, Sources, config_file};
+use crate::offline::OfflineArgs;
 use crate::publish::PublishArgs;
 
 /// A self-hosted stage compositor that speaks the Amazon IVS API.
@@ -22,9 +23,9 @@ pub struct Cli {
 pub enum Command {
     /// Run the server.
     Serve(ServeArgs),
-    /// Compose one stage: the worker that `serve` spawns; it speaks on the socket that is its standard input.
-    #[command(hide = true)]
-    Compose,
+    /// Compose a kept journal into a folder; without options the worker that `serve` spawns, which speaks on the socket
+    /// that is its standard input.
+    Compose(OfflineArgs),
     /// Encode the failover slate of a channel: what `serve` spawns; it writes to its standard output.
     #[command(hide = true)]
     Slate(SlateArgs),
@@ -138,6 +139,15 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn compose_takes_a_journal_with_job_and_folder_or_nothing() {
+        let parse = |line: &str| Cli::try_parse_from(line.split(' '));
+        parse("proscenium compose").unwrap();
+        parse("proscenium compose --journal a --job b --out c").unwrap();
+        parse("proscenium compose --journal a --job b").unwrap_err();
+        parse("proscenium compose --out c").unwrap_err();
     }
 
     #[test]

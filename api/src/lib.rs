@@ -26,6 +26,7 @@ pub mod input;
 pub mod live_backend;
 pub mod metrics;
 pub mod model;
+pub mod offline;
 pub mod open_files;
 pub mod ops;
 pub mod page;

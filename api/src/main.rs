@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use api::cli::{Cli, Command, ServeArgs, SlateArgs};
 use api::clock::Clock;
 use api::config::Config;
+use api::offline::{self, OfflineArgs};
 use api::{doctor, open_files, publish, serve, telemetry};
 use clap::Parser;
 use compositor::slate::{self, SlateSpec};
@@ -19,7 +20,15 @@ type AnyError = Box<dyn std::error::Error>;
 fn main() -> ExitCode {
     let clock = Clock::start();
     match Cli::parse().command {
-        Command::Compose => worked(compositor::worker::run()),
+        Command::Compose(OfflineArgs {
+            journal: Some(journal),
+            job: Some(job),
+            out: Some(out),
+        }) => {
+            telemetry::start_logging("warn");
+            finished(offline::run(&journal, &job, &out, clock).map_err(Into::into))
+        }
+        Command::Compose(_) => worked(compositor::worker::run()),
         Command::Thumbnail => worked(compositor::thumbnail::run()),
         Command::Slate(args) => {
             let SlateArgs {

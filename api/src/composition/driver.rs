@@ -22,6 +22,7 @@ use tokio::sync::{broadcast, mpsc};
 use super::Services;
 use super::destination::{Destination, Report};
 use super::encoders::EncoderPlan;
+use super::kept_jobs::KeptJobs;
 use super::progress::progress;
 use crate::backend::{CompositionSpec, DestinationTarget};
 use crate::event::{NewEvent, composition_event};
@@ -57,6 +58,7 @@ pub(super) struct Driver {
     destinations: BTreeMap<DestinationId, Destination>,
     reports: mpsc::Sender<Report>,
     supervisor: Option<SupervisorHandle>,
+    kept_jobs: KeptJobs,
     unstored: Unstored,
 }
 
@@ -109,6 +111,7 @@ pub(super) async fn drive(
         destinations,
         reports,
         supervisor: None,
+        kept_jobs: KeptJobs::default(),
         unstored: Unstored::default(),
     };
     let mut wakers = Wakers {
@@ -165,9 +168,14 @@ impl Driver {
                 return self.input(Input::WorkerFailed).await;
             }
         };
+        let start = self.media_now();
+        if let Some(folder) = journal.kept_folder() {
+            self.kept_jobs = KeptJobs::new(folder, &self.spec, &self.plan, start);
+            self.kept_jobs.write().await;
+        }
         let job = Job {
             composition: self.spec.id.clone(),
-            start: self.media_now(),
+            start,
             layout: self.spec.layout.clone(),
             encoders: self.plan.encoders.clone(),
             resume: None,
@@ -389,11 +397,13 @@ impl Driver {
 
     async fn begin_stop(&mut self, cause: StopCause) {
         tracing::info!(composition = %self.spec.id, ?cause, "stopping");
+        let at = self.media_now();
         match &self.supervisor {
-            Some(supervisor) => supervisor.stop(self.media_now()),
+            Some(supervisor) => supervisor.stop(at),
             // No worker will say that it has ended.
-            None => self.finish().await,
+            None => return self.finish().await,
         }
+        self.kept_jobs.end(at).await;
     }
 
     /// Everything up to the stop time was passed on.

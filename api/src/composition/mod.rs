@@ -3,6 +3,7 @@
 mod destination;
 mod driver;
 mod encoders;
+mod kept_jobs;
 mod progress;
 
 use std::collections::HashMap;

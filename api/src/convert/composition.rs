@@ -26,8 +26,9 @@ struct Request {
     tags: Tags,
 }
 
+/// A layout as it is asked for.
 #[derive(Default, Deserialize)]
-struct LayoutRequest {
+pub(crate) struct LayoutRequest {
     grid: Option<GridConfiguration>,
     pip: Option<PipConfiguration>,
 }
@@ -86,7 +87,8 @@ impl StartComposition {
 }
 
 impl LayoutRequest {
-    fn check(self) -> Result<LayoutConfiguration, ApiError> {
+    /// With defaults filled in.
+    pub(crate) fn check(self) -> Result<LayoutConfiguration, ApiError> {
         match (self.grid, self.pip) {
             (Some(_), Some(_)) => Err(ApiError::validation(
                 "`layout`: grid and pip given, at most one of them allowed",

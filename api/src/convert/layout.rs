@@ -87,3 +87,106 @@ fn fill_mode(mode: VideoFillMode) -> Option<core::VideoFillMode> {
         VideoFillMode::Contain => Some(core::VideoFillMode::Contain),
     }
 }
+
+/// The layout configuration that means this.
+pub fn from_spec(spec: &LayoutSpec) -> LayoutConfiguration {
+    match spec.clone() {
+        LayoutSpec::Grid(grid) => LayoutConfiguration::Grid(grid_configuration(grid)),
+        LayoutSpec::Pip(pip) => LayoutConfiguration::Pip(pip_configuration(pip)),
+    }
+}
+
+fn grid_configuration(grid: core::GridSpec) -> GridConfiguration {
+    let core::GridSpec {
+        featured_participant_attribute,
+        grid_gap,
+        omit_stopped_video,
+        participant_order_attribute,
+        video_aspect_ratio,
+        video_fill_mode,
+    } = grid;
+    GridConfiguration {
+        featured_participant_attribute,
+        grid_gap,
+        omit_stopped_video,
+        participant_order_attribute,
+        video_aspect_ratio: match video_aspect_ratio {
+            core::VideoAspectRatio::Auto => VideoAspectRatio::Auto,
+            core::VideoAspectRatio::Video => VideoAspectRatio::Video,
+            core::VideoAspectRatio::Square => VideoAspectRatio::Square,
+            core::VideoAspectRatio::Portrait => VideoAspectRatio::Portrait,
+        },
+        video_fill_mode: fill_mode_back(video_fill_mode),
+    }
+}
+
+fn pip_configuration(pip: core::PipSpec) -> PipConfiguration {
+    let core::PipSpec {
+        featured_participant_attribute,
+        grid_gap,
+        omit_stopped_video,
+        participant_order_attribute,
+        pip_behavior,
+        pip_offset,
+        pip_participant_attribute,
+        pip_position,
+        pip_width,
+        pip_height,
+        video_fill_mode,
+    } = pip;
+    PipConfiguration {
+        featured_participant_attribute,
+        grid_gap,
+        omit_stopped_video,
+        participant_order_attribute,
+        pip_behavior: match pip_behavior {
+            core::PipBehavior::Static => PipBehavior::Static,
+            core::PipBehavior::Dynamic => PipBehavior::Dynamic,
+        },
+        pip_offset,
+        pip_participant_attribute,
+        pip_position: match pip_position {
+            core::PipPosition::TopLeft => PipPosition::TopLeft,
+            core::PipPosition::TopRight => PipPosition::TopRight,
+            core::PipPosition::BottomLeft => PipPosition::BottomLeft,
+            core::PipPosition::BottomRight => PipPosition::BottomRight,
+        },
+        pip_width,
+        pip_height,
+        video_fill_mode: fill_mode_back(Some(video_fill_mode)),
+    }
+}
+
+fn fill_mode_back(mode: Option<core::VideoFillMode>) -> VideoFillMode {
+    match mode {
+        None => VideoFillMode::Unset,
+        Some(core::VideoFillMode::Fill) => VideoFillMode::Fill,
+        Some(core::VideoFillMode::Cover) => VideoFillMode::Cover,
+        Some(core::VideoFillMode::Contain) => VideoFillMode::Contain,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layout_survives_the_way_back() {
+        let grid = LayoutConfiguration::Grid(GridConfiguration {
+            grid_gap: 7,
+            featured_participant_attribute: "f".to_owned(),
+            video_aspect_ratio: VideoAspectRatio::Portrait,
+            ..GridConfiguration::default()
+        });
+        let pip = LayoutConfiguration::Pip(PipConfiguration {
+            pip_behavior: PipBehavior::Dynamic,
+            pip_position: PipPosition::TopLeft,
+            pip_width: Some(100),
+            video_fill_mode: VideoFillMode::Contain,
+            ..PipConfiguration::default()
+        });
+        for layout in [grid, pip] {
+            assert_eq!(from_spec(&to_spec(&layout)), layout);
+        }
+    }
+}

@@ -18,6 +18,46 @@ pub(super) fn check(
     Checker { shapes }.value(shape, path, value)
 }
 
+/// Refuses members that the shape does not have. Requests may have them, what people write themselves may not.
+pub(super) fn refuse_unknown(
+    shapes: &Shapes,
+    shape: &str,
+    path: &str,
+    value: &Value,
+) -> Result<(), ApiError> {
+    match (shapes.get(shape), value) {
+        (Shape::Structure(members), Value::Object(object)) => {
+            for (name, value) in object {
+                let path = joined(path, name);
+                match members.iter().find(|member| member.name == *name) {
+                    Some(member) => refuse_unknown(shapes, &member.shape, &path, value)?,
+                    None => {
+                        let known: Vec<_> = members.iter().map(|m| m.name.as_str()).collect();
+                        return Err(unknown_member(&path, value, &known));
+                    }
+                }
+            }
+            Ok(())
+        }
+        (Shape::List { item, .. }, Value::Array(items)) => {
+            let mut numbered = items.iter().enumerate();
+            numbered.try_for_each(|(i, value)| {
+                refuse_unknown(shapes, item, &format!("{path}[{i}]"), value)
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Names a member that nobody knows, its value, and those that are known.
+pub(crate) fn unknown_member(path: &str, value: &Value, known: &[&str]) -> ApiError {
+    ApiError::validation(format!(
+        "`{path}`: {} given, no such member; known are {}",
+        shown(&value.to_string()),
+        known.join(", ")
+    ))
+}
+
 struct Checker<'a> {
     shapes: &'a Shapes,
 }

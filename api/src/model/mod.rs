@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::arn::ArnKind;
 use crate::error::ApiError;
-use crate::model::check::check;
+pub(crate) use crate::model::check::unknown_member;
+use crate::model::check::{check, refuse_unknown};
 use crate::model::shape::{Document, Shapes};
 
 static MODELS: LazyLock<Models> = LazyLock::new(|| {
@@ -99,6 +100,14 @@ pub fn check_resource_arn(arn: &str) -> Result<(), ApiError> {
         Value::from(arn),
     )
     .map(drop)
+}
+
+/// Checks a value that stands elsewhere than in a request against a shape of IVS Real-Time, and answers it without its
+/// nulls. Members that the shape does not have are refused.
+pub(crate) fn check_realtime(shape: &str, path: &str, value: Value) -> Result<Value, ApiError> {
+    let shapes = &MODELS.services[1];
+    refuse_unknown(shapes, shape, path, &value)?;
+    check(shapes, shape, path, value)
 }
 
 /// Checks the body of TagResource for a resource of that kind.

@@ -52,7 +52,8 @@ pub async fn list(cx: Context<'_>, input: &Input) -> Result<Reply, ApiError> {
     Reply::page("encoderConfigurations", &found, next_token)
 }
 
-fn check_size(video: &Video) -> Result<(), ApiError> {
+/// What the model cannot say of a canvas.
+pub(crate) fn check_size(video: &Video) -> Result<(), ApiError> {
     let Video { width, height, .. } = *video;
     for (name, pixels) in [("width", width), ("height", height)] {
         if !pixels.is_multiple_of(2) {
