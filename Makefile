@@ -1,5 +1,5 @@
 # The door to everything; CI uses the same targets.
-.PHONY: install build web run demo test bench lint
+.PHONY: install build web run demo test bench bless lint
 
 SECONDS ?= 0
 
@@ -23,6 +23,10 @@ test:
 
 bench: build
 	@scripts/bench
+
+# What the golden journals of tests/golden compose to, after a change that is meant to change it.
+bless: install
+	@BLESS=1 cargo test --workspace --test golden -- --test-threads=1 hashes
 
 lint: install
 	@scripts/lint
