@@ -200,7 +200,7 @@ mod tests {
         assert!(text(MULTIVARIANT).contains("RESOLUTION=320x180"));
         for name in ["0.ts", "1.ts"] {
             let segment = std::fs::read(dir.path().join(name)).expect("it is there");
-            assert!(segment.len() >= 188 && segment.len() % 188 == 0);
+            assert!(segment.len() >= 188 && segment.len().is_multiple_of(188));
         }
     }
 }
