@@ -3,5 +3,6 @@
 mod changes;
 mod composition;
 mod continuation;
+mod decoding;
 mod support;
 mod worker_process;

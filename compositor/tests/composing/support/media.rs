@@ -123,7 +123,7 @@ pub(crate) fn code_sound(samples: &[[f32; 2]]) -> Vec<Coded> {
     coded(&convert(caps, elements, buffers), 20_000_000)
 }
 
-fn coded(samples: &[gst::Sample], spacing: u64) -> Vec<Coded> {
+pub(crate) fn coded(samples: &[gst::Sample], spacing: u64) -> Vec<Coded> {
     samples
         .iter()
         .enumerate()
