@@ -11,7 +11,7 @@ use crate::BenchError;
 
 /// The worker's own settings.
 const X264: &str = "x264enc tune=zerolatency speed-preset=veryfast threads=1 bframes=0 byte-stream=true aud=false \
-     bitrate=2500 vbv-buf-capacity=1000 key-int-max=60 option-string=scenecut=0:open-gop=0 ! \
+     bitrate=2500 vbv-buf-capacity=1000 key-int-max=60 option-string=scenecut=0:open-gop=0:aq-strength=0.5 ! \
      video/x-h264,stream-format=byte-stream,alignment=au,profile=high";
 const AAC: &str = "avenc_aac bitrate=128000";
 const CANVAS: &str = "video/x-raw,format=I420,width=1280,height=720,framerate=30/1";
