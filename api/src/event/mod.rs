@@ -67,7 +67,7 @@ impl DetailType {
     }
 }
 
-/// An event about to be kept; [`crate::store::events::append`] gives it its number.
+/// An event about to be kept; `store::events::append` gives it its number.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct NewEvent {
     pub(crate) account: String,

@@ -35,7 +35,7 @@ const ATTACH_MAX: Duration = Duration::from_secs(2);
 /// What to compose. Without it, this is the worker that `serve` spawns.
 #[derive(Args, Debug)]
 pub struct OfflineArgs {
-    /// A folder with a journal: files named <first record>.journal; only read
+    /// A folder with a journal: files named FIRST-RECORD.journal; only read
     #[arg(long, value_name = "DIR", requires_all = ["job", "out"])]
     pub journal: Option<PathBuf>,
     /// What to compose of it (JSON)
