@@ -91,7 +91,9 @@ def rates(server, realtime, folder):
 
 
 def pages(server, realtime, folder):
-    signed(server, "CreateStage", "{}", folder, requests=LONG_LIST - STAGES)
+    # A signature is good for five minutes.
+    for _ in range(LONG_LIST // STAGES - 1):
+        signed(server, "CreateStage", "{}", folder, requests=STAGES)
     times, token = [], ""
     while True:
         before = time.perf_counter()
