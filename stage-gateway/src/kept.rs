@@ -91,7 +91,7 @@ impl KeptJournals {
 }
 
 /// The folders in `dir`; none when it is not there.
-fn folders(dir: &Path) -> io::Result<Vec<PathBuf>> {
+pub(crate) fn folders(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -137,7 +137,7 @@ pub(super) mod tests {
         }
     }
 
-    fn video(height: u16) -> VideoSpec {
+    pub(in crate::composition) fn video(height: u16) -> VideoSpec {
         VideoSpec {
             width: height / 9 * 16,
             height,

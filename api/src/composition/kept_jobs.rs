@@ -83,20 +83,9 @@ impl KeptJobs {
 
 #[cfg(test)]
 mod tests {
-    use compositor_core::time::FrameRate;
-
     use super::*;
     use crate::backend::VideoSpec;
-    use crate::composition::encoders::tests::spec;
-
-    fn video(height: u16) -> VideoSpec {
-        VideoSpec {
-            width: height / 9 * 16,
-            height,
-            fps: FrameRate::whole(30),
-            bitrate: 2_500_000,
-        }
-    }
+    use crate::composition::encoders::tests::{spec, video};
 
     fn jobs(channel: VideoSpec, recording: VideoSpec) -> KeptJobs {
         let spec = spec(channel, recording);

@@ -1,5 +1,6 @@
 //! One picture into its slot: crop, scale, convert colours.
 
+use compositor_core::bitstream::colour::Colour;
 use compositor_core::layout::{Rect, VideoFillMode, fit};
 
 use super::band::Band;
@@ -11,17 +12,12 @@ use crate::codec::picture::Picture;
 /// The tables that bring pictures of one kind into one slot; kept as long as neither changes.
 #[derive(Debug)]
 pub(super) struct SlotScaler {
-    key: Key,
+    picture: (u32, u32),
+    colour: Colour,
+    slot: Rect,
     /// `None` if the slot or the picture is too small for anything to be seen.
     planes: Option<Planes>,
     conversion: Option<Conversion>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Key {
-    picture: (u32, u32),
-    slot: Rect,
-    fill_mode: VideoFillMode,
 }
 
 #[derive(Debug)]
@@ -33,12 +29,8 @@ struct Planes {
 
 impl SlotScaler {
     pub(super) fn new(picture: &Picture, slot: Rect, fill_mode: VideoFillMode) -> Self {
-        let key = Key {
-            picture: (picture.width(), picture.height()),
-            slot,
-            fill_mode,
-        };
-        let planes = fit(key.picture, slot, fill_mode).map(|fit| {
+        let size = (picture.width(), picture.height());
+        let planes = fit(size, slot, fill_mode).map(|fit| {
             let [luma, chroma] = [false, true].map(|chroma| {
                 PlaneScaler::new(
                     Region::of(fit.source, chroma),
@@ -52,7 +44,9 @@ impl SlotScaler {
             }
         });
         Self {
-            key,
+            picture: size,
+            colour: picture.colour(),
+            slot,
             planes,
             conversion: Conversion::to_canvas(picture.colour()),
         }
@@ -60,15 +54,14 @@ impl SlotScaler {
 
     /// Whether it was made for pictures of this kind.
     pub(super) fn fits(&self, picture: &Picture) -> bool {
-        self.key.picture == (picture.width(), picture.height())
-            && self.conversion == Conversion::to_canvas(picture.colour())
+        (self.picture, self.colour) == ((picture.width(), picture.height()), picture.colour())
     }
 
     /// Whether pictures leave a part of the slot free.
     pub(super) fn leaves_bars(&self) -> bool {
         self.planes
             .as_ref()
-            .is_none_or(|planes| planes.destination != self.key.slot)
+            .is_none_or(|planes| planes.destination != self.slot)
     }
 
     /// Draws what `band` holds of the slot.

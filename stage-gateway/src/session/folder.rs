@@ -9,7 +9,7 @@ use compositor_core::time::{FrameRate, MediaTime};
 
 use crate::clock;
 use crate::journal::{Journal, JournalConfig};
-use crate::kept::KeptJournals;
+use crate::kept::{KeptJournals, folders};
 
 const SESSION_ID_CHARS: usize = 13;
 const SESSION_ID_ALPHABET: &[u8; 62] =
@@ -88,19 +88,11 @@ pub(super) fn open(stage_dir: &Path, kept: &KeptJournals) -> io::Result<Opened> 
 }
 
 fn sessions(stage_dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(stage_dir) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+    let is_session = |folder: &PathBuf| {
+        let name = folder.file_name();
+        name.is_some_and(|name| name.to_string_lossy().starts_with("st-"))
     };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() && entry.file_name().to_string_lossy().starts_with("st-") {
-            found.push(entry.path());
-        }
-    }
-    Ok(found)
+    Ok(folders(stage_dir)?.into_iter().filter(is_session).collect())
 }
 
 fn fresh_id() -> SessionId {
