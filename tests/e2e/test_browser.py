@@ -137,7 +137,7 @@ def test_a_disconnected_participant_cannot_return(server, realtime, browser):
 def test_chromium_ramps_up_to_full_quality(server, realtime, browser):
     stage = st.make_stage(realtime)
     page = browser.page()
-    publish(page, server, realtime, stage, "hd", "#808080", 600, {"codec": "VP8", "camera": True},
+    publish(page, server, realtime, stage, "hd", "#808080", 600, {"codec": "VP8", "grainy": True},
             width=1280, height=720, maxBitrate=2_500_000)
 
     def ramped():
