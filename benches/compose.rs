@@ -175,6 +175,7 @@ impl Bench {
             &stage.job(),
             length,
             &stage.journal(length),
+            worker::Feed::AtOnce,
         )?;
         let expected = length.as_secs() * u64::from(benches::clip::FPS);
         if composed.pictures != expected || composed.stats.units_damaged > 0 {

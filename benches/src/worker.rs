@@ -1,4 +1,4 @@
-//! The real composition worker, fed as fast as it takes.
+//! The real composition worker, fed by hand.
 
 use std::io::{BufReader, Write};
 use std::os::fd::OwnedFd;
@@ -6,10 +6,11 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use compositor::wire;
+use compositor_core::limits::WATERMARK_INTERVAL;
 use compositor_core::worker_protocol::{FromWorker, Job, ToWorker, WorkerStats};
 
 use crate::BenchError;
@@ -21,10 +22,21 @@ pub struct Composed {
     pub video: Vec<u8>,
     /// How many.
     pub pictures: u64,
+    /// When each came, in their order.
+    pub came: Vec<Instant>,
     /// How many AAC frames.
     pub sounds: u64,
     /// Its last counters.
     pub stats: WorkerStats,
+}
+
+/// When the worker gets its journal.
+#[derive(Clone, Copy, Debug)]
+pub enum Feed {
+    /// As fast as it takes it.
+    AtOnce,
+    /// As it would be written by a stage that began then.
+    Live(Instant),
 }
 
 /// Runs `proscenium compose` over a whole journal until it has ended, and waits for the process.
@@ -33,6 +45,7 @@ pub fn compose(
     job: &Job,
     length: Duration,
     journal: &[Bytes],
+    feed: Feed,
 ) -> Result<Composed, BenchError> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut child = Command::new(proscenium)
@@ -40,7 +53,7 @@ pub fn compose(
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .spawn()?;
-    let exchanged = exchange(ours, job, length, journal);
+    let exchanged = exchange(ours, job, length, (journal, feed));
     end(&mut child)?;
     exchanged
 }
@@ -49,11 +62,11 @@ fn exchange(
     ours: UnixStream,
     job: &Job,
     length: Duration,
-    journal: &[Bytes],
+    journal: (&[Bytes], Feed),
 ) -> Result<Composed, BenchError> {
     let mut to_worker = ours.try_clone()?;
     thread::scope(|scope| {
-        let feeding = scope.spawn(move || feed(&mut to_worker, job, length, journal));
+        let feeding = scope.spawn(move || write(&mut to_worker, job, length, journal));
         let composed = listen(ours);
         let fed = feeding.join().expect("feeding does not panic");
         match composed {
@@ -64,16 +77,21 @@ fn exchange(
     })
 }
 
-fn feed(
+fn write(
     socket: &mut impl Write,
     job: &Job,
     length: Duration,
-    journal: &[Bytes],
+    (journal, feed): (&[Bytes], Feed),
 ) -> Result<(), BenchError> {
     let stop = job.start.plus(length);
     wire::write_blocking(socket, &ToWorker::Job(job.clone()))?;
     wire::write_blocking(socket, &ToWorker::Stop { at: stop })?;
-    for batch in journal {
+    for (n, batch) in (0..).zip(journal) {
+        if let Feed::Live(began) = feed {
+            thread::sleep(
+                (began + n * WATERMARK_INTERVAL).saturating_duration_since(Instant::now()),
+            );
+        }
         wire::write_blocking(socket, &ToWorker::Records(batch.clone()))?;
     }
     Ok(())
@@ -87,6 +105,7 @@ fn listen(socket: UnixStream) -> Result<Composed, BenchError> {
             FromWorker::Video(unit) => {
                 composed.video.extend_from_slice(&unit.data);
                 composed.pictures += 1;
+                composed.came.push(Instant::now());
             }
             FromWorker::Audio { .. } => composed.sounds += 1,
             FromWorker::Stats(stats) => composed.stats = stats,

@@ -49,9 +49,10 @@ const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
 const ICE_FAILED_AFTER: Duration = Duration::from_secs(5);
 const ICE_KEEPALIVE: Duration = Duration::from_secs(1);
 
-/// Pause between requests for the same lost packet; three fit into the jitter buffer's wait.
-const NACK_INTERVAL: Duration = Duration::from_millis(50);
-const NACKS_PER_PACKET_MAX: u16 = 3;
+/// Pause between requests for the same lost packet. Of a picture that is one packet, the loss shows a frame (33 ms) later, so
+/// that with 50 ms many repairs came after the jitter buffer's wait. Five fit into it.
+const NACK_INTERVAL: Duration = Duration::from_millis(25);
+const NACKS_PER_PACKET_MAX: u16 = 5;
 
 /// What happens to a peer connection.
 pub(crate) enum PeerEvent {

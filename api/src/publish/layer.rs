@@ -1,10 +1,11 @@
 //! One RTP stream: packetizes coded units and writes them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use compositor::source::SourceUnit;
+use rtc::rtcp::sender_report::SenderReport;
 use rtc::rtp;
 use rtc::rtp::codec::h264::H264Payloader;
 use rtc::rtp::codec::opus::OpusPayloader;
@@ -14,6 +15,9 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use super::peer::PeerError;
+
+/// From the zero of NTP, 1900, to that of Unix, 1970.
+const NTP_UNIX_EPOCH_S: u64 = 2_208_988_800;
 
 /// Room for the extensions and SRTP within an Ethernet frame.
 const PAYLOAD_BYTES_MAX: usize = 1150;
@@ -43,6 +47,8 @@ pub(super) struct LayerSender {
     clock_rate: u32,
     sequence_number: u16,
     first_timestamp: u32,
+    packets: u32,
+    octets: u32,
 }
 
 impl LayerSender {
@@ -67,16 +73,39 @@ impl LayerSender {
             clock_rate,
             sequence_number: rand::random(),
             first_timestamp: rand::random(),
+            packets: 0,
+            octets: 0,
         }
+    }
+
+    /// Tells which media time it is now (RFC 3550 6.4.1), counted from the zero of the units' `pts`. What the library
+    /// would report is wrong by as much as the last packet was late.
+    pub(super) async fn report(&self, media: Duration) -> Result<(), PeerError> {
+        if self.packets == 0 {
+            return Ok(());
+        }
+        let report = SenderReport {
+            ssrc: self.negotiated.ssrc,
+            ntp_time: ntp(SystemTime::now()),
+            rtp_time: self.timestamp(media),
+            packet_count: self.packets,
+            octet_count: self.octets,
+            ..Default::default()
+        };
+        let written = self.track.write_rtcp(vec![Box::new(report)]).await;
+        written.map_err(PeerError::new("write RTCP"))
+    }
+
+    fn timestamp(&self, media: Duration) -> u32 {
+        self.first_timestamp
+            .wrapping_add(ticks(media, self.clock_rate))
     }
 
     /// Writes all packets of one unit; waits while the connection's queue is full.
     pub(super) async fn send(&mut self, unit: &SourceUnit) -> Result<(), PeerError> {
         let payloads = self.payloader.payload(PAYLOAD_BYTES_MAX, &unit.data);
         let payloads = payloads.map_err(PeerError::new("packetize a coded unit"))?;
-        let timestamp = self
-            .first_timestamp
-            .wrapping_add(ticks(unit.pts, self.clock_rate));
+        let timestamp = self.timestamp(unit.pts);
         let last = payloads.len().saturating_sub(1);
         for (index, payload) in payloads.into_iter().enumerate() {
             let mut header = rtp::Header {
@@ -94,11 +123,20 @@ impl LayerSender {
                     .map_err(PeerError::new("set an RTP header extension"))?;
             }
             self.sequence_number = self.sequence_number.wrapping_add(1);
+            self.packets = self.packets.wrapping_add(1);
+            self.octets = self.octets.wrapping_add(payload.len() as u32);
             let written = self.track.write_rtp(rtp::Packet { header, payload }).await;
             written.map_err(PeerError::new("write RTP"))?;
         }
         Ok(())
     }
+}
+
+/// Seconds since 1900 in 32.32 bits; wraps in 2036, as NTP does.
+fn ntp(time: SystemTime) -> u64 {
+    let unix = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
+    (unix.as_secs() + NTP_UNIX_EPOCH_S) << 32 | fraction
 }
 
 /// RTP timestamps wrap by design, so only the low 32 bits count.

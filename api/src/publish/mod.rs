@@ -22,6 +22,9 @@ use self::whip::{WhipError, WhipSession};
 const UNITS_AHEAD_MAX: usize = 4;
 /// Keyframe requests that may wait for the encoder.
 const REQUESTS_MAX: usize = 16;
+/// When the first sender report comes, and how often the others: as early as a browser's and as often as its video's.
+const FIRST_REPORT: Duration = Duration::from_millis(100);
+const REPORT_PERIOD: Duration = Duration::from_secs(1);
 /// How long the connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -85,6 +88,7 @@ async fn send(
     let end = seconds.map(Duration::from_secs);
     let mut interrupted = std::pin::pin!(interrupted());
     let start = Instant::now();
+    let mut reports = tokio::time::interval_at(start + FIRST_REPORT, REPORT_PERIOD);
     let mut next: Option<SourceUnit> = None;
     loop {
         let due = next.as_ref().map(|unit| start + unit.pts);
@@ -98,6 +102,11 @@ async fn send(
                 let unit = next.take().expect("due only with a unit");
                 if let Some(sender) = senders.get_mut(&unit.media) {
                     sender.send(&unit).await?;
+                }
+            }
+            _ = reports.tick() => {
+                for sender in senders.values() {
+                    sender.report(start.elapsed()).await?;
                 }
             }
             event = events.recv() => match event {

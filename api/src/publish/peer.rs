@@ -9,7 +9,7 @@ use compositor::source::{SourceCodec, SourceMedia, SourceSpec};
 use rtc::interceptor::{Interceptor, Packet, Registry, Slot, StreamInfo, TaggedPacket};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
-use rtc::peer_connection::configuration::interceptor_registry::register_default_interceptors;
+use rtc::peer_connection::configuration::interceptor_registry::configure_nack;
 use rtc::peer_connection::configuration::media_engine::MediaEngine;
 use rtc::peer_connection::configuration::setting_engine::SettingEngineBuilder;
 use rtc::peer_connection::sdp::RTCSessionDescription;
@@ -91,8 +91,7 @@ impl Peer {
         let gathered = Arc::new(Notify::new());
         let plans = plans(spec);
         let mut engine = media_engine(&plans)?;
-        let registry = register_default_interceptors(Registry::new(), &mut engine)
-            .map_err(PeerError::new("register interceptors"))?
+        let registry = configure_nack(Registry::new(), &mut engine)
             .with(Slot::from(20_000), KeyframeTap::new(&plans, events.clone()));
         let settings = SettingEngineBuilder::new()
             .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)

@@ -8,8 +8,9 @@ use crate::codec::opus::StereoSample;
 /// Length of every fade: 10 ms.
 pub(super) const FADE: i64 = 480;
 
-/// A larger error of position than this (40 ms) is a jump; a smaller one is slewed.
-pub(super) const JUMP: i64 = 1920;
+/// A larger error of position than this (5 ms, a second of slewing) is a jump: the picture has stepped, too. A smaller one
+/// is slewed.
+const JUMP: i64 = 240;
 
 /// A smaller error than this (0.5 ms) is left alone.
 const TOLERANCE: i64 = 24;
@@ -197,14 +198,14 @@ mod tests {
 
     #[test]
     fn a_small_error_is_slewed_not_jumped() {
+        let late_by = 200;
         let mut line = Line::new(0, 0);
         line.add(0, &tone(0, PACKET));
         for i in 1..=400 {
-            let late_by = 480;
             line.add(i * PACKET + late_by, &tone(i * PACKET, PACKET));
             line.mix_into(&mut vec![[0.0; 2]; 900]);
         }
-        let error = 401 * PACKET + 480 - line.cursor();
+        let error = 401 * PACKET + late_by - line.cursor();
         assert!(error.abs() <= TOLERANCE, "{error}");
     }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::limiter::Limiter;
 use super::track::{AudioTrack, Counts, Packet};
 use crate::codec::CodecError;
-use crate::codec::opus::StereoSample;
+use crate::codec::opus::{LOOK_AHEAD, StereoSample};
 
 /// A track that was silent for this many samples (10 s) is forgotten; it begins anew when it returns.
 const IDLE_MAX: i64 = 480_000;
@@ -86,7 +86,7 @@ impl Mixer {
 
     /// Takes a packet; it is decoded when its time comes.
     pub(crate) fn push(&mut self, seq: JournalSeq, unit: AccessUnit) -> Result<(), CodecError> {
-        let at = self.sample_at(unit.pts);
+        let at = self.sample_at(unit.pts) - LOOK_AHEAD;
         if at + STALE < self.position {
             self.counts.late += u64::from(at >= self.first);
             return Ok(());

@@ -7,17 +7,17 @@ use compositor_core::journal::JournalSeq;
 use compositor_core::limits::AUDIO_SAMPLE_RATE;
 use compositor_core::worker_protocol::TrackStats;
 
-use super::line::{FADE, JUMP, Line};
+use super::line::{FADE, Line};
 use crate::codec::CodecError;
 use crate::codec::opus::{OpusDecoder, StereoSample};
 
 /// Packets that wait; 20 s of the usual 20 ms.
 const QUEUE_MAX: usize = 1000;
 
-/// A loss of up to 60 ms, one packet of the longest kind, is guessed by the decoder.
+/// A loss of up to 60 ms, one packet of the longest usual kind, is concealed by the decoder.
 const CONCEAL_MAX: i64 = 2880;
 
-/// Opus guesses in steps of 2.5 ms.
+/// Opus conceals in steps of 2.5 ms.
 const CONCEAL_STEP: i64 = 120;
 
 /// Decoders need the packets of this much time before the first sample that counts: 1 s.
@@ -80,9 +80,9 @@ impl AudioTrack {
         self.queue.push_back(packet);
     }
 
-    /// Places all that belongs before `end`, adds it to `mix` and moves on by its length.
+    /// Places all that belongs before `end`, and what may show a loss there; adds it to `mix` and moves on by its length.
     pub(super) fn render(&mut self, end: i64, mix: &mut [StereoSample], counts: &mut Counts) {
-        let horizon = end + FADE + JUMP;
+        let horizon = end + FADE + CONCEAL_MAX;
         while self
             .queue
             .front()
@@ -108,12 +108,12 @@ impl AudioTrack {
         {
             let whole_steps = lost / CONCEAL_STEP * CONCEAL_STEP;
             self.decoder
-                .conceal(whole_steps as usize, &mut self.scratch);
+                .conceal(whole_steps as usize, &packet.data, &mut self.scratch);
             self.line.add(self.line.cursor(), &self.scratch);
             self.scratch.clear();
             self.concealed += 1;
         }
-        if self.decoder.decode(packet.data, &mut self.scratch) == 0 {
+        if self.decoder.decode(&packet.data, &mut self.scratch) == 0 {
             counts.damaged += 1;
             return;
         }

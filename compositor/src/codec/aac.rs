@@ -1,12 +1,12 @@
 //! The AAC encoder of the mix: 1024 samples in, at most one raw frame out.
 
 use bytes::Bytes;
-use compositor_core::limits::AAC_FRAME_SAMPLES;
+use compositor_core::limits::{AAC_FRAME_SAMPLES, AUDIO_SAMPLE_RATE};
 use gstreamer as gst;
 
 use super::CodecError;
 use super::chain::Chain;
-use super::opus::{StereoSample, samples_to_clock};
+use super::opus::StereoSample;
 
 /// Bits per second of the mix.
 const BITRATE: u32 = 128_000;
@@ -91,12 +91,21 @@ impl AacEncoder {
     }
 }
 
+fn samples_to_clock(samples: u64) -> gst::ClockTime {
+    gst::ClockTime::from_nseconds(samples * 1_000_000_000 / u64::from(AUDIO_SAMPLE_RATE))
+}
+
 #[cfg(test)]
 mod tests {
     use compositor_core::limits::AAC_AUDIO_SPECIFIC_CONFIG;
 
     use super::*;
-    use crate::codec::opus::stereo_sample;
+
+    /// Eight bytes of interleaved F32LE.
+    fn stereo_sample(bytes: &[u8]) -> StereoSample {
+        let channel = |at: usize| f32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        [channel(0), channel(4)]
+    }
 
     /// Decodes frames with nothing skipped: sample i is the i-th that the decoder gives.
     fn decoded(frames: &[(u64, Bytes)]) -> Vec<StereoSample> {

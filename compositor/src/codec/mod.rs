@@ -1,4 +1,4 @@
-//! GStreamer's decoders and encoders as functions: bytes in, answers out, in the caller's thread.
+//! Decoders and encoders as functions: bytes in, answers out, in the caller's thread.
 
 pub(crate) mod aac;
 pub(crate) mod chain;
@@ -34,6 +34,9 @@ pub enum CodecError {
         /// How many came.
         answers: usize,
     },
+    /// libopus has no memory left.
+    #[error("cannot make an Opus decoder")]
+    Opus(#[from] ::opus::Error),
     /// An element refused a buffer.
     #[error("{element} refused a buffer: {flow:?}")]
     Refused {

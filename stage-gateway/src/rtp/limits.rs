@@ -7,7 +7,7 @@ use compositor_core::limits::JOURNAL_RECORD_BYTES_MAX;
 /// Largest access unit: it must fit a journal record together with the record's own fields.
 pub const ACCESS_UNIT_BYTES_MAX: usize = JOURNAL_RECORD_BYTES_MAX - 64;
 
-/// How long video waits for a missing packet: room for three NACK rounds at 50 ms, below the composition delay.
+/// How long video waits for a missing packet: room for five requests at 25 ms, below the composition delay.
 pub const VIDEO_REPAIR_WAIT: Duration = Duration::from_millis(150);
 
 /// How long audio waits for a missing packet. Opus is not retransmitted, so only reordering is waited for.

@@ -52,6 +52,8 @@ impl StageClock {
 pub struct ParticipantClock {
     stage: StageClock,
     transit: TransitWindow,
+    /// How many tracks have begun to follow reports. Each may move the shared tie, and then all tracks step together.
+    steps: u64,
 }
 
 impl ParticipantClock {
@@ -60,6 +62,7 @@ impl ParticipantClock {
         Self {
             stage,
             transit: TransitWindow::default(),
+            steps: 0,
         }
     }
 
@@ -150,6 +153,8 @@ pub struct TrackSync {
     /// Why the next unit must be preceded by a mapping record, if it must.
     changed: Option<MappingCause>,
     slewing: bool,
+    /// How many of the participant's steps this track has made.
+    steps: u64,
     /// Added to this track's reported wall clock to take out its steps.
     ntp_shift: i128,
     newest: Option<Arrival>,
@@ -168,6 +173,7 @@ impl TrackSync {
             offset: None,
             changed: None,
             slewing: false,
+            steps: 0,
             ntp_shift: 0,
             newest: None,
             resume: None,
@@ -226,11 +232,8 @@ impl TrackSync {
             Reference::Arrivals(_) => {
                 self.begin_reports(now, relation, newest_transit, clock);
                 self.observe_sending(now, tie, clock);
-                let target = self.target(clock).unwrap_or(offset);
-                if target != offset {
-                    self.offset = Some(target);
-                    self.changed = Some(MappingCause::FirstReport);
-                }
+                clock.steps += 1;
+                self.step(offset, clock);
             }
             Reference::Reports(relations) => {
                 let moved = relation - median(relations);
@@ -273,6 +276,17 @@ impl TrackSync {
         (media, mapping)
     }
 
+    /// Moves the mapping to its reference at once, as a first report may.
+    fn step(&mut self, offset: i128, clock: &ParticipantClock) {
+        self.steps = clock.steps;
+        let target = self.target(clock).unwrap_or(offset);
+        if target != offset {
+            self.offset = Some(target);
+            self.slewing = false;
+            self.changed = Some(MappingCause::FirstReport);
+        }
+    }
+
     /// Moves the mapping towards its reference.
     fn follow(&mut self, rtp_ns: i128, clock: &ParticipantClock) {
         let elapsed = self.mapped_rtp_ns.map_or(0, |last| (rtp_ns - last).max(0));
@@ -281,6 +295,11 @@ impl TrackSync {
             return;
         };
         let error = target - offset;
+        let stepped = self.steps != clock.steps && matches!(self.reference, Reference::Reports(_));
+        if stepped && error.abs() > DEAD_ZONE {
+            return self.step(offset, clock);
+        }
+        self.steps = clock.steps;
         if error.abs() > JUMP {
             self.offset = Some(target);
             self.slewing = false;

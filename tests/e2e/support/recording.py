@@ -131,31 +131,38 @@ def near(color, wanted, tolerance=40):
     return all(abs(a - b) <= tolerance for a, b in zip(color, wanted))
 
 
-def flash_onsets(frames, x, y, fps=30):
-    """Seconds at which the point turns white."""
+def spans(on, step_s):
+    """Where `on` begins and ends being true, in seconds: array of shape (n, 2), whole spans only."""
+    starts, ends = (np.flatnonzero(on[1:] & ~on[:-1]) + 1, np.flatnonzero(~on[1:] & on[:-1]) + 1)
+    if len(starts) and len(ends):
+        ends = ends[ends > starts[0]]
+    whole = min(len(starts), len(ends))
+    return np.stack([starts[:whole], ends[:whole]], axis=1) * step_s
+
+
+def flashes(frames, x, y, fps=30):
+    """When the point is white: array of shape (n, 2), seconds."""
     brightness = np.array([mean_color(f, x, y, 2).min() for f in frames])
-    white = brightness > 180
-    onsets = np.flatnonzero(white[1:] & ~white[:-1]) + 1
-    return onsets / fps
+    return spans(brightness > 180, 1 / fps)
 
 
-def beep_onsets(sound, hz):
-    """Seconds at which a tone of `hz` becomes loud: the steepest rise of its level, in steps of 2 ms."""
+def beeps(sound, hz):
+    """When a tone of `hz` is loud, where its level rises and falls steepest, in steps of 2 ms: shape (n, 2), seconds."""
     hop, window = SAMPLE_RATE // 500, SAMPLE_RATE // 50
     t = np.arange(len(sound)) / SAMPLE_RATE
     mixed = sound * np.exp(-2j * np.pi * hz * t)
     level = np.abs(np.convolve(mixed, np.hanning(window) / window, mode="same"))[::hop]
-    threshold = level.max() / 2
-    loud = level > threshold
-    rises = np.flatnonzero(loud[1:] & ~loud[:-1]) + 1
-    return rises * hop / SAMPLE_RATE
+    return spans(level > level.max() / 2, hop / SAMPLE_RATE)
 
 
-def pair_offsets(flashes, beeps, within=0.5):
-    """Beep minus flash for each flash that has a beep near it, in seconds."""
+def pair_offsets(flashes, beeps, own=0, within=0.5):
+    """Beep minus flash for each flash that has a beep near it, less the source's `own` offset, in seconds.
+
+    Each is told by its better edge, beginning or end: the other may have been in a packet that was lost.
+    """
     offsets = []
     for flash in flashes:
-        nearest = min(beeps, key=lambda b: abs(b - flash), default=None)
-        if nearest is not None and abs(nearest - flash) < within:
-            offsets.append(nearest - flash)
-    return np.array(offsets)
+        if len(beeps):
+            edges = min(beeps, key=lambda beep: abs(beep[0] - flash[0])) - flash - own
+            offsets.append(min(edges, key=abs))
+    return np.array([offset for offset in offsets if abs(offset) < within])

@@ -106,10 +106,10 @@ class Server(Process):
         if self.child.poll() is None:
             self.stop()
 
-    def publish(self, token, *options):
+    def publish(self, token, *options, whip=None):
         """Starts a publisher and waits until its media flows."""
         publisher = Process(
-            [self.binary, "publish", "--whip", self.whip, "--token", token, *options],
+            [self.binary, "publish", "--whip", whip or self.whip, "--token", token, *options],
             log=self.folder / "publish.log",
         )
         publisher.line_with("PUBLISHING ", PUBLISH_LIMIT_S)

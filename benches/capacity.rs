@@ -1,0 +1,139 @@
+//! How many compositions run in real time: workers side by side, each fed as a stage would write its journal.
+//!
+//! A frame is late when it comes more than [`LATE`] after its time plus the composition delay. One more composition is
+//! tried until frames come late; what runs is what the last one without a late frame was.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use benches::clip::{Clip, FPS};
+use benches::cpu::{memory_of_children, of_children};
+use benches::stage::{LEAD, Stage};
+use benches::worker::{self, Feed};
+use benches::{BenchError, options, table};
+use compositor::source::SourceCodec;
+use compositor_core::limits::COMPOSITION_DELAY;
+
+const PARTICIPANTS: [usize; 2] = [4, 12];
+
+/// Different pictures; more participants than that share them.
+const CLIPS: u32 = 4;
+
+/// What DESIGN.md 7 allows from glass to composed frame, above the composition delay.
+const LATE: Duration = Duration::from_millis(150);
+
+/// The first frames of a process are not judged: its plug-ins are being loaded.
+const STARTING: Duration = Duration::from_secs(3);
+
+/// A machine that runs more than this many needs another bench.
+const COMPOSITIONS_MAX: usize = 64;
+
+/// What some compositions at once did.
+struct Run {
+    /// Frames that came late, of all.
+    late: usize,
+    /// What 95 of 100 frames took at most, from their time plus the composition delay on.
+    p95: Duration,
+    /// CPU time per second, of all together.
+    cpu: f64,
+}
+
+fn main() -> Result<(), BenchError> {
+    let seconds = options::value("seconds", 60)?;
+    let only: String = options::value("only", String::new())?;
+    let length = STARTING + Duration::from_secs(seconds);
+    let proscenium = options::proscenium()?;
+    let simulcast: Vec<Clip> = (0..CLIPS)
+        .map(|number| Clip::code(number, SourceCodec::H264))
+        .collect::<Result<_, _>>()?;
+    let single: Vec<Clip> = simulcast.iter().map(Clip::single_layer).collect();
+    for (layers, clips) in [("720p", &single), ("simulcast q/h/f", &simulcast)] {
+        for participants in PARTICIPANTS {
+            let title = format!("{participants} participants, H.264 {layers}");
+            if title.contains(&only) {
+                println!("### {title}\n");
+                rows(&proscenium, clips, participants, length)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn rows(
+    proscenium: &Path,
+    clips: &[Clip],
+    participants: usize,
+    length: Duration,
+) -> Result<(), BenchError> {
+    let stage = Stage {
+        clips: clips.iter().cycle().take(participants).collect(),
+    };
+    let mut rows = Vec::new();
+    for compositions in 1..=COMPOSITIONS_MAX {
+        let run = run(proscenium, &stage, compositions, length)?;
+        rows.push(vec![
+            compositions.to_string(),
+            run.late.to_string(),
+            format!("{:.0}", run.p95.as_secs_f64() * 1000.0),
+            format!("{:.2}", run.cpu),
+            format!("{:.2}", run.cpu / compositions as f64),
+            format!("{}", memory_of_children()? >> 20),
+        ]);
+        if run.late > 0 {
+            break;
+        }
+    }
+    let head = [
+        "compositions",
+        "late frames",
+        "p95 above the delay, ms",
+        "CPUs",
+        "CPUs per composition",
+        "largest worker, MiB",
+    ];
+    table::print(&head, &rows);
+    Ok(())
+}
+
+fn run(
+    proscenium: &Path,
+    stage: &Stage<'_>,
+    compositions: usize,
+    length: Duration,
+) -> Result<Run, BenchError> {
+    let (job, journal) = (stage.job(), stage.journal(length));
+    let (began, compose) = (Instant::now(), &|began| {
+        worker::compose(proscenium, &job, length, &journal, Feed::Live(began))
+    });
+    let (lags, cpu) = of_children(|| {
+        thread::scope(|scope| {
+            let workers: Vec<_> = (0..compositions)
+                .map(|_| scope.spawn(move || compose(began)))
+                .collect();
+            let mut lags = Vec::new();
+            for worker in workers {
+                let composed = worker.join().expect("composing does not panic")?;
+                lags.extend(lags_of(&composed.came, began));
+            }
+            Ok(lags)
+        })
+    })?;
+    let mut lags: Vec<Duration> = lags;
+    lags.sort_unstable();
+    Ok(Run {
+        late: lags.iter().filter(|lag| **lag > LATE).count(),
+        p95: lags.get(lags.len() * 95 / 100).copied().unwrap_or_default(),
+        cpu: cpu.as_secs_f64() / (LEAD + length).as_secs_f64(),
+    })
+}
+
+/// How long after its time plus the composition delay each frame came.
+fn lags_of(came: &[Instant], began: Instant) -> impl Iterator<Item = Duration> {
+    let due = move |k: u32| began + LEAD + COMPOSITION_DELAY + Duration::from_secs(1) * k / FPS;
+    let starting = STARTING.as_secs() as u32 * FPS;
+    (0..)
+        .zip(came)
+        .filter(move |(k, _)| *k >= starting)
+        .map(move |(k, came)| came.saturating_duration_since(due(k)))
+}
