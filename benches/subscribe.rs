@@ -24,7 +24,7 @@ use webrtc::peer_connection::{
     RTCPeerConnectionState,
 };
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
 struct Arrived {

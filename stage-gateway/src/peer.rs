@@ -7,9 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use compositor_core::access_unit::{Codec, MediaKind};
 use rtc::ice::mdns::MulticastDnsMode;
-use rtc::interceptor::{NackGeneratorBuilder, Registry, Slot};
+use rtc::interceptor::{NackGeneratorBuilder, ReceiverReportBuilder, Registry, Slot};
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
-use rtc::peer_connection::configuration::interceptor_registry::register_default_interceptors;
+use rtc::peer_connection::configuration::interceptor_registry::{
+    configure_simulcast_extension_headers, configure_twcc_receiver_only,
+};
 use rtc::peer_connection::configuration::media_engine::MediaEngine;
 use rtc::peer_connection::configuration::setting_engine::{SettingEngine, SettingEngineBuilder};
 use rtc::peer_connection::sdp::RTCSessionDescription;
@@ -27,6 +29,8 @@ use webrtc::peer_connection::{
 
 use crate::error::OfferError;
 use crate::mux::{Mux, PeerPort};
+use crate::outbound::Outbound;
+use crate::outbound::keys::{KeyTap, PROFILES};
 use crate::peer_limits::DTLS_POLL;
 use crate::rtcp::{RtcpFact, RtcpTap};
 use crate::sdp::{self, IceCredentials, Offer};
@@ -69,6 +73,7 @@ pub(crate) struct Peer {
     port: PeerPort,
     candidates: Vec<String>,
     offer: String,
+    keys: Arc<KeyTap>,
     closed: AtomicBool,
 }
 
@@ -92,15 +97,18 @@ impl Peer {
             gathered: parking_lot::Mutex::new(Some(gathered_tx)),
         };
         let mut media = media_engine().map_err(|error| internal(&error))?;
-        let interceptors = register_default_interceptors(Registry::new(), &mut media)
+        let interceptors = interceptors(&mut media)
             .map_err(|error| internal(&error))?
-            .with(Slot::NackGenerator, nack_generator())
             .with(Slot::from(RTCP_TAP_SLOT), RtcpTap::new(rtcp_tx));
+        let keys = KeyTap::new().map_err(|error| OfferError::Internal {
+            what: error.to_string(),
+        })?;
+        let keys = Arc::new(keys);
         let (port, runtime) = mux.open();
         let connection = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
             .with_media_engine(media)
-            .with_setting_engine(setting_engine())
+            .with_setting_engine(setting_engine(keys.clone()))
             .with_interceptor_registry(interceptors)
             .with_handler(Arc::new(handler))
             .with_runtime(Arc::new(runtime))
@@ -114,6 +122,7 @@ impl Peer {
             port,
             candidates: mux.candidate_lines(),
             offer: offer.sdp.clone(),
+            keys,
             closed: AtomicBool::new(false),
         };
         Ok((
@@ -129,6 +138,17 @@ impl Peer {
     /// The library's connection, for adding local tracks.
     pub(crate) fn connection(&self) -> &Arc<dyn PeerConnection> {
         &self.connection
+    }
+
+    /// For the outgoing stream `ssrc`, which the library then must not write; fails before the connection is up.
+    pub(crate) fn outbound(
+        &self,
+        ssrc: u32,
+        payload_type: u8,
+        codec: Codec,
+    ) -> Result<Outbound, Error> {
+        let (context, path) = (self.keys.context()?, self.port.media_path());
+        Ok(Outbound::new(ssrc, payload_type, codec, context, path))
     }
 
     /// Answers the offer and starts to listen for the client.
@@ -269,16 +289,24 @@ impl PeerConnectionEventHandler for Handler {
 /// Behind all of the library's interceptors, so that it sees what they saw.
 const RTCP_TAP_SLOT: usize = 20_000;
 
-fn nack_generator() -> impl rtc::interceptor::Interceptor {
-    NackGeneratorBuilder::new()
+// For what is received. What is sent does not come past here: its repairs and reports are in `outbound`.
+fn interceptors(media: &mut MediaEngine) -> Result<Registry, Error> {
+    configure_simulcast_extension_headers(media)?;
+    let nacks = NackGeneratorBuilder::new()
         .with_interval(NACK_INTERVAL)
         .with_max_nacks_per_packet(NACKS_PER_PACKET_MAX)
-        .build()
+        .build();
+    let registry = configure_twcc_receiver_only(Registry::new(), media)?
+        .with(Slot::NackGenerator, nacks)
+        .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build());
+    Ok(registry)
 }
 
-fn setting_engine() -> SettingEngine {
+fn setting_engine(keys: Arc<KeyTap>) -> SettingEngine {
     SettingEngineBuilder::new()
         .with_lite(true)
+        .with_crypto_provider(keys)
+        .with_srtp_protection_profiles(PROFILES.to_vec())
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         .with_include_loopback_candidate(true)
         .with_ice_timeouts(

@@ -10,6 +10,7 @@ use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::sender_report::SenderReport as RtcpSenderReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use tokio::sync::mpsc;
@@ -37,6 +38,13 @@ pub(crate) enum RtcpFact {
         ssrc: u32,
         /// Lost since its last report, in 1/256.
         fraction: u8,
+    },
+    /// A receiver wants packets again (RFC 4585 section 6.2.1).
+    Lost {
+        /// Of which stream, by our SSRC.
+        ssrc: u32,
+        /// Their sequence numbers.
+        seqs: Vec<u16>,
     },
     /// A sender left.
     Goodbye,
@@ -83,6 +91,12 @@ impl RtcpTap {
                     .facts
                     .try_send(RtcpFact::KeyframeWanted { ssrc: entry.ssrc });
             }
+        } else if let Some(request) = packet.downcast_ref::<TransportLayerNack>() {
+            let seqs = request.nacks.iter().flat_map(|pair| pair.into_iter());
+            let _ = self.facts.try_send(RtcpFact::Lost {
+                ssrc: request.media_ssrc,
+                seqs: seqs.collect(),
+            });
         } else if packet.is::<Goodbye>() {
             let _ = self.facts.try_send(RtcpFact::Goodbye);
         }

@@ -16,6 +16,7 @@ use tokio::time::MissedTickBehavior;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use crate::feed::{Feed, TrackControl};
+use crate::forward::gather::Gather;
 use crate::forward::payload::starts_keyframe;
 use crate::forward::{Forwarded, Source};
 use crate::keyframe::KeyframeRequests;
@@ -109,6 +110,7 @@ pub(crate) fn spawn(shared: Arc<PublisherShared>, track: Arc<dyn TrackRemote>) -
             kind,
             control: None,
             layers: Vec::new(),
+            gather: Gather::default(),
             last_packet: MonotonicTime(0),
             stopped: false,
         };
@@ -124,6 +126,7 @@ struct TrackReader {
     kind: MediaKind,
     control: Option<Arc<TrackControl>>,
     layers: Vec<LayerReader>,
+    gather: Gather,
     last_packet: MonotonicTime,
     stopped: bool,
 }
@@ -149,6 +152,7 @@ impl TrackReader {
                     None => std::future::pending().await,
                 }
             };
+            let gathered = self.gathered();
             tokio::select! {
                 event = self.track.poll() => match event {
                     Some(TrackRemoteEvent::OnRtpPacket(packet)) => self.on_packet(packet).await,
@@ -160,6 +164,7 @@ impl TrackReader {
                         self.on_report(ssrc, report).await;
                     }
                 }
+                () = gathered => self.pass_on(),
                 () = wished => self.ask_for_keyframes().await,
                 _ = ticker.tick() => self.on_tick().await,
             }
@@ -202,21 +207,45 @@ impl TrackReader {
         if keyframe {
             layer.keyframes.on_keyframe(now);
         }
-        self.shared.feed.of(self.kind).send(|| Forwarded {
-            source: Source {
-                track: control.id,
-                layer: layer.state.layer,
-            },
-            arrived: now,
-            keyframe,
-            packet: packet.clone(),
-        });
+        if self.shared.feed.of(self.kind).is_heard() {
+            let last = packet.marker || self.kind == MediaKind::Audio;
+            let forwarded = Forwarded {
+                source: Source {
+                    track: control.id,
+                    layer: layer.state.layer,
+                },
+                arrived: now,
+                keyframe,
+                packet: packet.clone(),
+            };
+            if self.gather.push(forwarded, last) {
+                self.pass_on();
+            }
+        }
+        let layer = &mut self.layers[index];
         layer
             .ingest
             .handle_rtp(now, packet, &mut self.shared.clock.lock());
         let resized = self.take_outputs(now, index);
         if woke || resized {
             self.tell_layers().await;
+        }
+    }
+
+    /// Gives the subscribers what was gathered for them.
+    fn pass_on(&mut self) {
+        self.shared.feed.of(self.kind).send(self.gather.take());
+    }
+
+    /// Waits until the gathered packets must go.
+    fn gathered(&self) -> impl Future<Output = ()> + use<> {
+        let due = self.gather.poll_timeout();
+        let wait = due.map(|due| due.since(self.shared.session.now()));
+        async move {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
         }
     }
 
@@ -396,7 +425,10 @@ impl TrackReader {
         self.shared.session.tell(input).await;
     }
 
-    fn finish(&self) {
+    fn finish(&mut self) {
+        if self.gather.poll_timeout().is_some() {
+            self.pass_on();
+        }
         if let Some(control) = &self.control {
             self.shared.feed.of(self.kind).end(control.id);
             self.shared.session.remove_track(control.id);
