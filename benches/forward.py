@@ -26,18 +26,17 @@ class Subscribers:
     def __init__(self, program, whip, publisher, tokens):
         self.child = subprocess.Popen(
             [program, str(len(tokens))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        answers = []
         for token in tokens:
             offer = json.loads(self.child.stdout.readline())
             request = urllib.request.Request(
                 f"{whip}/subscribe/{publisher}", offer.encode(),
                 {"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"})
             with urllib.request.urlopen(request, timeout=10) as response:
-                answers.append(json.dumps(response.read().decode()))
-        self.child.stdin.write("".join(f"{answer}\n" for answer in answers))
-        self.child.stdin.flush()
-        line = self.child.stdout.readline().strip()
-        assert line == "CONNECTED", line
+                answer = response.read().decode()
+            self.child.stdin.write(f"{json.dumps(answer)}\n")
+            self.child.stdin.flush()
+            line = self.child.stdout.readline().strip()
+            assert line == "CONNECTED", line
 
     def arrived(self):
         self.child.stdin.write("count\n")

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use compositor_core::access_unit::{Codec, MediaKind};
 use compositor_core::id::Layer;
+use compositor_core::time::MonotonicTime;
 use rtc::rtp_transceiver::rtp_sender::RTCRtpCodecParameters;
-use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
@@ -26,7 +27,7 @@ use crate::subscriber::Outlet;
 const LAYER_TICK: Duration = Duration::from_millis(100);
 
 /// How often a sender report goes out. It also tells [`Outbound`] where to send to.
-const REPORT_TICK: Duration = Duration::from_secs(1);
+const REPORT_EVERY: Duration = Duration::from_secs(1);
 
 /// One kind of media on its way to one subscriber.
 pub(crate) struct Lane {
@@ -39,6 +40,7 @@ pub(crate) struct Lane {
     governor: LossGovernor,
     session: Arc<SessionShared>,
     received: Option<u64>,
+    report_due: MonotonicTime,
 }
 
 impl Lane {
@@ -74,28 +76,35 @@ impl Lane {
             governor,
             session,
             received: None,
+            report_due: MonotonicTime(0),
         })
     }
 
+    /// Under which SSRC it sends.
+    pub(crate) fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
+
     /// Forwards until the feed or the connection ends.
-    pub(crate) async fn forward(
-        mut self,
-        feed: Arc<Feed>,
-        mut facts: broadcast::Receiver<RtcpFact>,
-    ) {
+    pub(crate) async fn forward(mut self, feed: Arc<Feed>, mut facts: mpsc::Receiver<RtcpFact>) {
         let mut batches = feed.of(self.kind).batches();
-        let (mut layer_tick, mut report_tick) = (ticker(LAYER_TICK), ticker(REPORT_TICK));
+        let mut ticker = tokio::time::interval(LAYER_TICK);
+        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
+                // Media first: the others are looked at when no more of it waits.
+                biased;
                 batch = batches.recv() => match batch {
                     Ok(batch) => self.write(&batch, &feed).await,
                     // How much was missed shows in the next batch.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
-                Ok(fact) = facts.recv() => self.on_fact(&fact, &feed).await,
-                _ = layer_tick.tick() => self.choose_layer(&feed),
-                _ = report_tick.tick() => if !self.report().await { return },
+                Some(fact) = facts.recv() => self.on_fact(fact, &feed).await,
+                _ = ticker.tick() => {
+                    self.choose_layer(&feed);
+                    if !self.report().await { return }
+                }
             }
         }
     }
@@ -110,39 +119,37 @@ impl Lane {
             self.session.counters().skip_packets(missed);
             self.want_keyframe(feed);
         }
-        for packet in &batch.packets {
-            if let Some(outgoing) = self.forwarder.forward(packet) {
-                self.outbound.push(outgoing, packet.arrived);
-            }
-        }
-        self.outbound.flush().await;
+        let forwarder = &mut self.forwarder;
+        let packets = batch
+            .packets
+            .iter()
+            .filter_map(|packet| Some((forwarder.forward(packet)?, packet.arrived)));
+        self.outbound.send(packets).await;
     }
 
     /// False when the connection is gone.
     async fn report(&mut self) -> bool {
-        match self.outbound.report(self.session.now(), wall_now()) {
-            Some(report) => self.track.write_rtcp(vec![Box::new(report)]).await.is_ok(),
-            None => true,
+        let now = self.session.now();
+        if now < self.report_due {
+            return true;
         }
+        let Some(report) = self.outbound.report(now, wall_now()) else {
+            return true;
+        };
+        self.report_due = now.plus(REPORT_EVERY);
+        self.track.write_rtcp(vec![Box::new(report)]).await.is_ok()
     }
 
-    async fn on_fact(&mut self, fact: &RtcpFact, feed: &Feed) {
+    async fn on_fact(&mut self, fact: RtcpFact, feed: &Feed) {
         match fact {
-            RtcpFact::KeyframeWanted { ssrc } if *ssrc == self.ssrc => self.want_keyframe(feed),
-            RtcpFact::Loss { ssrc, fraction } if *ssrc == self.ssrc => {
-                if self.governor.report(*fraction) {
+            RtcpFact::KeyframeWanted { .. } => self.want_keyframe(feed),
+            RtcpFact::Loss { fraction, .. } => {
+                if self.governor.report(fraction) {
                     self.choose_layer(feed);
                 }
             }
-            RtcpFact::Lost { ssrc, seqs } if *ssrc == self.ssrc => {
-                self.outbound.push_again(seqs);
-                self.outbound.flush().await;
-            }
-            RtcpFact::KeyframeWanted { .. }
-            | RtcpFact::Loss { .. }
-            | RtcpFact::Lost { .. }
-            | RtcpFact::SenderReport { .. }
-            | RtcpFact::Goodbye => {}
+            RtcpFact::Lost { seqs, .. } => self.outbound.send_again(&seqs).await,
+            RtcpFact::SenderReport { .. } | RtcpFact::Goodbye => {}
         }
     }
 
@@ -191,10 +198,4 @@ async fn payload_type(outlet: &Outlet) -> Option<u8> {
         .clone()
         .find(|known| known.rtp_codec.sdp_fmtp_line == outlet.fmtp);
     Some(same_format.or(matching.next())?.payload_type)
-}
-
-fn ticker(period: Duration) -> tokio::time::Interval {
-    let mut ticker = tokio::time::interval(period);
-    ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    ticker
 }

@@ -22,6 +22,7 @@ use rtc::rtp_transceiver::rtp_sender::{
 use rtc::shared::error::Error;
 use tokio::sync::{mpsc, oneshot};
 use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::transport::DtlsTransport;
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
     RTCPeerConnectionState,
@@ -67,6 +68,15 @@ pub(crate) enum PeerEvent {
     Track(Arc<dyn TrackRemote>),
 }
 
+/// Which way media goes, seen from here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum MediaDirection {
+    /// A publisher's.
+    Received,
+    /// To a subscriber.
+    Sent,
+}
+
 /// A peer connection and its share of the port.
 pub(crate) struct Peer {
     connection: Arc<dyn PeerConnection>,
@@ -88,7 +98,11 @@ pub(crate) struct PeerEvents {
 
 impl Peer {
     /// Makes the connection; [`Self::answer`] follows once local tracks are added.
-    pub(crate) async fn new(mux: &Mux, offer: &Offer) -> Result<(Self, PeerEvents), OfferError> {
+    pub(crate) async fn new(
+        mux: &Mux,
+        offer: &Offer,
+        direction: MediaDirection,
+    ) -> Result<(Self, PeerEvents), OfferError> {
         let (states_tx, states) = mpsc::channel(STATE_QUEUE);
         let (rtcp_tx, rtcp) = mpsc::channel(RTCP_QUEUE);
         let (gathered_tx, gathered) = oneshot::channel();
@@ -97,7 +111,7 @@ impl Peer {
             gathered: parking_lot::Mutex::new(Some(gathered_tx)),
         };
         let mut media = media_engine().map_err(|error| internal(&error))?;
-        let interceptors = interceptors(&mut media)
+        let interceptors = interceptors(&mut media, direction)
             .map_err(|error| internal(&error))?
             .with(Slot::from(RTCP_TAP_SLOT), RtcpTap::new(rtcp_tx));
         let keys = KeyTap::new().map_err(|error| OfferError::Internal {
@@ -147,8 +161,8 @@ impl Peer {
         payload_type: u8,
         codec: Codec,
     ) -> Result<Outbound, Error> {
-        let (context, path) = (self.keys.context()?, self.port.media_path());
-        Ok(Outbound::new(ssrc, payload_type, codec, context, path))
+        let (sealer, path) = (self.keys.sealer(ssrc)?, self.port.media_path());
+        Ok(Outbound::new(ssrc, payload_type, codec, sealer, path))
     }
 
     /// Answers the offer and starts to listen for the client.
@@ -214,23 +228,15 @@ impl Peer {
         self.port.abandoned().await;
     }
 
-    /// Whether the other side closed DTLS, which the connection's state does not tell.
-    pub(crate) async fn dtls_closed(&self) -> bool {
+    /// The DTLS transport, once media has been negotiated.
+    async fn dtls(&self) -> Option<Arc<dyn DtlsTransport>> {
         let transport = if let Some(receiver) = self.connection.get_receivers().await.first() {
             receiver.transport().await
-        } else if let Some(sender) = self.connection.get_senders().await.first() {
-            sender.transport().await
         } else {
-            return false;
+            let senders = self.connection.get_senders().await;
+            senders.first()?.transport().await
         };
-        let Ok(Some(transport)) = transport else {
-            return false;
-        };
-        let state = transport.state().await;
-        matches!(
-            state,
-            Ok(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed)
-        )
+        transport.ok().flatten()
     }
 
     /// Closes the connection; DTLS tells the other side.
@@ -289,14 +295,19 @@ impl PeerConnectionEventHandler for Handler {
 /// Behind all of the library's interceptors, so that it sees what they saw.
 const RTCP_TAP_SLOT: usize = 20_000;
 
-// For what is received. What is sent does not come past here: its repairs and reports are in `outbound`.
-fn interceptors(media: &mut MediaEngine) -> Result<Registry, Error> {
+// What is sent does not come past here, its repairs and reports are in `outbound`; and interceptors wake a connection
+// many times a second, whether it receives or not.
+fn interceptors(media: &mut MediaEngine, direction: MediaDirection) -> Result<Registry, Error> {
     configure_simulcast_extension_headers(media)?;
+    let registry = configure_twcc_receiver_only(Registry::new(), media)?;
+    if direction == MediaDirection::Sent {
+        return Ok(Registry::new());
+    }
     let nacks = NackGeneratorBuilder::new()
         .with_interval(NACK_INTERVAL)
         .with_max_nacks_per_packet(NACKS_PER_PACKET_MAX)
         .build();
-    let registry = configure_twcc_receiver_only(Registry::new(), media)?
+    let registry = registry
         .with(Slot::NackGenerator, nacks)
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build());
     Ok(registry)
@@ -387,12 +398,19 @@ fn refused(error: &Error) -> OfferError {
     }
 }
 
-/// Waits until the other side closes DTLS or the connection's driver ends.
+/// Waits until the other side closes DTLS, which the connection's state does not tell, or the connection's driver ends.
 pub(crate) async fn wait_for_end(peer: &Peer) {
     let closed = async {
+        let mut dtls = None;
         loop {
             tokio::time::sleep(DTLS_POLL).await;
-            if peer.dtls_closed().await {
+            if dtls.is_none() {
+                dtls = peer.dtls().await;
+            }
+            if let Some(dtls) = &dtls
+                && let Ok(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed) =
+                    dtls.state().await
+            {
                 return;
             }
         }

@@ -50,6 +50,19 @@ pub(crate) enum RtcpFact {
     Goodbye,
 }
 
+impl RtcpFact {
+    /// The SSRC of the stream that it is about.
+    pub(crate) fn about(&self) -> Option<u32> {
+        match self {
+            Self::SenderReport { ssrc, .. }
+            | Self::KeyframeWanted { ssrc }
+            | Self::Loss { ssrc, .. }
+            | Self::Lost { ssrc, .. } => Some(*ssrc),
+            Self::Goodbye => None,
+        }
+    }
+}
+
 /// Listens to all RTCP that arrives. A full queue loses the newest fact: reports repeat, and so do requests.
 pub(crate) struct RtcpTap {
     facts: mpsc::Sender<RtcpFact>,

@@ -8,7 +8,7 @@ use rtc::media_stream::MediaStreamTrack;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::rtp_transceiver::RtpSender;
@@ -23,6 +23,9 @@ use crate::rtcp::RtcpFact;
 use crate::sdp::Offer;
 use crate::session::{SessionInput, SessionShared, StopReason};
 use crate::stage::{Departure, PeerId};
+
+/// RTCP facts that wait for a lane: some seconds of a browser's reports and requests.
+const FACT_QUEUE: usize = 64;
 
 /// One kind of media on its way to the subscriber.
 pub(crate) struct Outlet {
@@ -185,10 +188,13 @@ async fn live(subscriber: Subscriber) -> Departure {
         }
     }
     session.tell(SessionInput::Connected(id)).await;
-    let (facts, mut facts_rx) = (Facts::new(&lanes), events.rtcp);
+    let (mut facts, mut facts_rx) = (Facts::default(), events.rtcp);
     let forwarding: Vec<_> = lanes
         .into_iter()
-        .map(|lane| tokio::spawn(lane.forward(feed.clone(), facts.receiver())))
+        .map(|lane| {
+            let facts = facts.receiver(lane.ssrc());
+            tokio::spawn(lane.forward(feed.clone(), facts))
+        })
         .collect();
     let too_long = tokio::time::sleep(duration_max);
     tokio::pin!(too_long);
@@ -212,24 +218,24 @@ async fn live(subscriber: Subscriber) -> Departure {
     departure
 }
 
-/// Passes RTCP on to the lanes.
+/// Passes RTCP on to the lane that it is about.
+#[derive(Default)]
 struct Facts {
-    sender: broadcast::Sender<RtcpFact>,
+    lanes: Vec<(u32, mpsc::Sender<RtcpFact>)>,
 }
 
 impl Facts {
-    fn new(lanes: &[Lane]) -> Self {
-        Self {
-            sender: broadcast::Sender::new(64 * lanes.len().max(1)),
-        }
+    fn receiver(&mut self, ssrc: u32) -> mpsc::Receiver<RtcpFact> {
+        let (sender, receiver) = mpsc::channel(FACT_QUEUE);
+        self.lanes.push((ssrc, sender));
+        receiver
     }
 
-    fn receiver(&self) -> broadcast::Receiver<RtcpFact> {
-        self.sender.subscribe()
-    }
-
+    // A full queue loses the newest fact: reports repeat, and so do requests.
     fn tell(&self, fact: RtcpFact) {
-        // An error means that no lane is left.
-        let _ = self.sender.send(fact);
+        let Some(about) = fact.about() else { return };
+        if let Some((_, lane)) = self.lanes.iter().find(|(ssrc, _)| *ssrc == about) {
+            let _ = lane.try_send(fact);
+        }
     }
 }

@@ -30,20 +30,28 @@ pub(super) struct Run<'a> {
 }
 
 impl Burst {
-    /// Adds a datagram.
-    pub(crate) fn push(&mut self, datagram: &[u8]) {
-        self.bytes.extend_from_slice(datagram);
-        self.ends.push(self.bytes.len());
+    /// Adds the datagram that `write` appends; nothing when that fails.
+    pub(crate) fn push<E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let start = self.bytes.len();
+        let written = write(&mut self.bytes);
+        match written {
+            Ok(()) => self.ends.push(self.bytes.len()),
+            Err(_) => self.bytes.truncate(start),
+        }
+        written
     }
 
     /// Forgets everything but its memory.
-    pub(crate) fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
     }
 
     /// How many datagrams.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.ends.len()
     }
 
@@ -109,7 +117,12 @@ mod tests {
     fn burst(sizes: &[usize]) -> Burst {
         let mut burst = Burst::default();
         for (index, size) in sizes.iter().enumerate() {
-            burst.push(&vec![index as u8; *size]);
+            let datagram = vec![index as u8; *size];
+            let write = |bytes: &mut Vec<u8>| {
+                bytes.extend(datagram);
+                Ok::<_, ()>(())
+            };
+            burst.push(write).unwrap();
         }
         burst
     }
@@ -143,6 +156,17 @@ mod tests {
         assert_eq!(runs(&burst(&[1_401, 1_401]), 64), [1, 1]);
         assert_eq!(runs(&burst(&[1_400; 60]), 64), [46, 14]);
         assert!(runs(&burst(&[]), 64).is_empty());
+    }
+
+    #[test]
+    fn a_datagram_that_cannot_be_written_leaves_nothing() {
+        let mut burst = burst(&[4]);
+        let fail = |bytes: &mut Vec<u8>| {
+            bytes.extend([9; 7]);
+            Err(())
+        };
+        assert!(burst.push(fail).is_err());
+        assert_eq!((burst.len(), burst.bytes.len()), (1, 4));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-pub(crate) use burst::Burst;
+use burst::Burst;
 use path::CurrentWay;
 pub(crate) use path::MediaPath;
 use quinn_udp::{UdpSockRef, UdpSocketState};
@@ -61,6 +61,7 @@ struct Shared {
     socket: UdpSocket,
     offload: UdpSocketState,
     routes: Mutex<Routes>,
+    bursts: Mutex<Vec<Burst>>,
     counters: Arc<Counters>,
 }
 
@@ -106,6 +107,7 @@ impl Mux {
             socket,
             offload,
             routes: Mutex::default(),
+            bursts: Mutex::default(),
             counters,
         });
         let tasks = [

@@ -16,6 +16,9 @@ use super::{Shared, stun};
 /// How long a burst waits for room in the socket before its rest is dropped: a quarter of a frame.
 const ROOM_WAIT: Duration = Duration::from_millis(8);
 
+/// Bursts that are kept for their memory. One is in use for each thread of the runtime, more only while sockets are full.
+const BURSTS_KEPT: usize = 8;
+
 /// The other end of a nominated candidate pair.
 #[derive(Clone, Debug)]
 pub(super) enum Way {
@@ -47,15 +50,25 @@ pub(crate) struct MediaPath {
 }
 
 impl MediaPath {
+    /// An empty burst. Its memory is what was sent last and still in the processor's cache.
+    pub(crate) fn burst(&self) -> Burst {
+        self.shared.bursts.lock().pop().unwrap_or_default()
+    }
+
     /// Sends a burst, in order. What finds no room within [`ROOM_WAIT`] is dropped and counted.
-    pub(crate) async fn send(&self, burst: &Burst) {
+    pub(crate) async fn send(&self, mut burst: Burst) {
         let way = self.way.0.lock().clone();
         let sent = match way {
-            Some(Way::Udp(to)) => self.send_datagrams(burst, to).await,
-            Some(Way::Tcp(frames)) => send_frames(burst, &frames),
+            Some(Way::Udp(to)) => self.send_datagrams(&burst, to).await,
+            Some(Way::Tcp(frames)) => send_frames(&burst, &frames),
             None => 0,
         };
         self.shared.counters.drop_datagrams(burst.len() - sent);
+        burst.clear();
+        let mut kept = self.shared.bursts.lock();
+        if kept.len() < BURSTS_KEPT {
+            kept.push(burst);
+        }
     }
 
     async fn send_datagrams(&self, burst: &Burst, to: SocketAddr) -> usize {

@@ -15,8 +15,9 @@ use rtc::crypto::{
 };
 use rtc::dtls::extension::extension_use_srtp::SrtpProtectionProfile;
 use rtc::shared::error::Error;
-use rtc::srtp::context::Context;
 use rtc::srtp::protection_profile::ProtectionProfile;
+
+use super::seal::Sealer;
 
 /// What is offered in DTLS, best first: all that [`KeyTap`] can tell apart. RFC 8827 section 6.5 demands the last.
 pub(crate) const PROFILES: [SrtpProtectionProfile; 3] = [
@@ -56,15 +57,14 @@ impl KeyTap {
         })
     }
 
-    /// A context of its own for one outgoing SSRC, which nobody else may encrypt. Fails before DTLS is up.
-    pub(crate) fn context(&self) -> Result<Context, Error> {
+    /// What encrypts one outgoing SSRC, which nobody else may encrypt. Fails before DTLS is up.
+    pub(crate) fn sealer(&self, ssrc: u32) -> Result<Sealer, Error> {
         let found = self.found.lock();
         let Found::All { key, salt, profile } = &*found else {
             return Err(Error::Other("there are no SRTP keys yet".to_owned()));
         };
         let salt = salt.get(..profile.salt_len()).unwrap_or(salt);
-        let crypto = self.provider.crypto();
-        Context::new(key.as_ref(), salt, *profile, None, None, crypto)
+        Sealer::new(ssrc, key.as_ref(), salt, *profile, self.provider.crypto())
     }
 
     fn meet_master(&self, key: &[u8], block: &[u8]) {
@@ -195,9 +195,30 @@ impl RTCCrypto for KeyTap {
 mod tests {
     use super::*;
 
-    const PACKET: [u8; 20] = [
-        0x80, 96, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 1, 2, 3, 4, 5, 6, 7, 8,
-    ];
+    use bytes::Bytes;
+    use rtc::shared::marshal::Unmarshal;
+    use rtc::srtp::context::Context;
+
+    use crate::forward::Outgoing;
+
+    const SSRC: u32 = 0x0102_0304;
+    const PAYLOAD_TYPE: u8 = 96;
+
+    fn packet(seq: u16) -> Outgoing {
+        Outgoing {
+            seq,
+            rtp_ts: 3_000 * u32::from(seq),
+            marker: seq.is_multiple_of(3),
+            payload: Bytes::from(vec![seq as u8; 100 + usize::from(seq % 7)]),
+        }
+    }
+
+    fn sealed(sealer: &mut Sealer, packet: &Outgoing) -> Vec<u8> {
+        let mut bytes = b"before".to_vec();
+        sealer.seal(packet, PAYLOAD_TYPE, &mut bytes).unwrap();
+        assert_eq!(bytes[..6], *b"before");
+        bytes.split_off(6)
+    }
 
     /// What the library does when its handshake is complete.
     fn handshake(tap: &KeyTap, profile: ProtectionProfile) -> Context {
@@ -221,13 +242,49 @@ mod tests {
             ProtectionProfile::Aes128CmHmacSha1_80,
         ] {
             let tap = KeyTap::new().unwrap();
-            assert!(tap.context().is_err());
-            let mut library = handshake(&tap, profile);
-            let mut ours = tap.context().unwrap();
-            assert_eq!(
-                ours.encrypt_rtp(&PACKET).unwrap(),
-                library.encrypt_rtp(&PACKET).unwrap()
-            );
+            assert!(tap.sealer(SSRC).is_err());
+            let _library = handshake(&tap, profile);
+            let mut ours = tap.sealer(SSRC).unwrap();
+            let mut receiver = handshake(&KeyTap::new().unwrap(), profile);
+            // Around the end of the sequence numbers, a gap and a late packet among them.
+            for seq in [
+                65_530, 65_531, 65_533, 65_532, 65_535, 0, 65_534, 1, 2, 40_000,
+            ] {
+                let packet = packet(seq);
+                let mut plain = receiver.decrypt_rtp(&sealed(&mut ours, &packet)).unwrap();
+                let header = rtc::rtp::Header::unmarshal(&mut plain).unwrap();
+                assert_eq!(header.ssrc, SSRC);
+                assert_eq!(header.payload_type, PAYLOAD_TYPE);
+                assert_eq!(header.sequence_number, packet.seq);
+                assert_eq!(header.timestamp, packet.rtp_ts);
+                assert_eq!(header.marker, packet.marker);
+                assert_eq!(plain, packet.payload);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_sent_again_is_the_same_to_the_byte() {
+        for profile in [
+            ProtectionProfile::AeadAes128Gcm,
+            ProtectionProfile::Aes128CmHmacSha1_80,
+        ] {
+            let tap = KeyTap::new().unwrap();
+            handshake(&tap, profile);
+            let mut sealer = tap.sealer(SSRC).unwrap();
+            let seqs = || (0..200_u16).map(|step| 65_436_u16.wrapping_add(step));
+            let first: Vec<_> = seqs()
+                .map(|seq| sealed(&mut sealer, &packet(seq)))
+                .collect();
+            for (seq, first) in seqs().zip(first) {
+                let mut again = Vec::new();
+                let packet = packet(seq);
+                sealer
+                    .seal_again(&packet, PAYLOAD_TYPE, &mut again)
+                    .unwrap();
+                assert_eq!(again, first);
+                assert!(sealer.seal(&packet, PAYLOAD_TYPE, &mut again).is_err());
+            }
         }
     }
 }
