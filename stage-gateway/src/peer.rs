@@ -5,20 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compositor_core::access_unit::{Codec, MediaKind};
-use rtc::ice::mdns::MulticastDnsMode;
-use rtc::interceptor::{NackGeneratorBuilder, ReceiverReportBuilder, Registry, Slot};
+use compositor_core::access_unit::Codec;
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
-use rtc::peer_connection::configuration::interceptor_registry::{
-    configure_simulcast_extension_headers, configure_twcc_receiver_only,
-};
-use rtc::peer_connection::configuration::media_engine::MediaEngine;
-use rtc::peer_connection::configuration::setting_engine::{SettingEngine, SettingEngineBuilder};
 use rtc::peer_connection::sdp::RTCSessionDescription;
-use rtc::peer_connection::transport::{RTCDtlsRole, RTCDtlsTransportState};
-use rtc::rtp_transceiver::rtp_sender::{
-    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RtpCodecKind,
-};
+use rtc::peer_connection::transport::RTCDtlsTransportState;
 use rtc::shared::error::Error;
 use tokio::sync::{mpsc, oneshot};
 use webrtc::media_stream::track_remote::TrackRemote;
@@ -31,7 +21,8 @@ use webrtc::peer_connection::{
 use crate::error::OfferError;
 use crate::mux::{Mux, PeerPort};
 use crate::outbound::Outbound;
-use crate::outbound::keys::{KeyTap, PROFILES};
+use crate::outbound::keys::KeyTap;
+use crate::peer_config::{MediaDirection, interceptors, media_engine, setting_engine};
 use crate::peer_limits::DTLS_POLL;
 use crate::rtcp::{RtcpFact, RtcpTap};
 use crate::sdp::{self, IceCredentials, Offer};
@@ -48,16 +39,6 @@ const GATHERING_WAIT: Duration = Duration::from_secs(3);
 /// How long closing may take before the connection is dropped as it is.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
 
-/// A connection without a packet for this long is shaky, and after [`ICE_FAILED_AFTER`] more it is gone. Browsers send
-/// consent checks at least every 2.5 s; both together stay below the 10 s within which a vanished peer is noticed.
-const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
-const ICE_FAILED_AFTER: Duration = Duration::from_secs(5);
-const ICE_KEEPALIVE: Duration = Duration::from_secs(1);
-
-/// Pause between requests for the same lost packet; three fit into the jitter buffer's wait.
-const NACK_INTERVAL: Duration = Duration::from_millis(50);
-const NACKS_PER_PACKET_MAX: u16 = 3;
-
 /// What happens to a peer connection.
 pub(crate) enum PeerEvent {
     /// ICE and DTLS are up.
@@ -66,15 +47,6 @@ pub(crate) enum PeerEvent {
     Gone,
     /// A remote track has its first packet.
     Track(Arc<dyn TrackRemote>),
-}
-
-/// Which way media goes, seen from here.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum MediaDirection {
-    /// A publisher's.
-    Received,
-    /// To a subscriber.
-    Sent,
 }
 
 /// A peer connection and its share of the port.
@@ -111,9 +83,8 @@ impl Peer {
             gathered: parking_lot::Mutex::new(Some(gathered_tx)),
         };
         let mut media = media_engine().map_err(|error| internal(&error))?;
-        let interceptors = interceptors(&mut media, direction)
-            .map_err(|error| internal(&error))?
-            .with(Slot::from(RTCP_TAP_SLOT), RtcpTap::new(rtcp_tx));
+        let interceptors = interceptors(&mut media, direction, RtcpTap::new(rtcp_tx))
+            .map_err(|error| internal(&error))?;
         let keys = KeyTap::new().map_err(|error| OfferError::Internal {
             what: error.to_string(),
         })?;
@@ -290,100 +261,6 @@ impl PeerConnectionEventHandler for Handler {
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         let _ = self.states.send(PeerEvent::Track(track)).await;
     }
-}
-
-/// Behind all of the library's interceptors, so that it sees what they saw.
-const RTCP_TAP_SLOT: usize = 20_000;
-
-// What is sent does not come past here, its repairs and reports are in `outbound`; and interceptors wake a connection
-// many times a second, whether it receives or not.
-fn interceptors(media: &mut MediaEngine, direction: MediaDirection) -> Result<Registry, Error> {
-    configure_simulcast_extension_headers(media)?;
-    let registry = configure_twcc_receiver_only(Registry::new(), media)?;
-    if direction == MediaDirection::Sent {
-        return Ok(Registry::new());
-    }
-    let nacks = NackGeneratorBuilder::new()
-        .with_interval(NACK_INTERVAL)
-        .with_max_nacks_per_packet(NACKS_PER_PACKET_MAX)
-        .build();
-    let registry = registry
-        .with(Slot::NackGenerator, nacks)
-        .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build());
-    Ok(registry)
-}
-
-fn setting_engine(keys: Arc<KeyTap>) -> SettingEngine {
-    SettingEngineBuilder::new()
-        .with_lite(true)
-        .with_crypto_provider(keys)
-        .with_srtp_protection_profiles(PROFILES.to_vec())
-        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        .with_include_loopback_candidate(true)
-        .with_ice_timeouts(
-            Some(ICE_DISCONNECTED_AFTER),
-            Some(ICE_FAILED_AFTER),
-            Some(ICE_KEEPALIVE),
-        )
-        // The client speaks first then, which saves a round of DTLS retransmission (measured: 200 ms to 30 ms).
-        .with_answering_dtls_role(RTCDtlsRole::Server)
-        .build()
-}
-
-// Our own list: the library's default offers RTX, whose repairs its NACK generator does not recognise, so that it asks
-// for each lost packet again and again.
-fn media_engine() -> Result<MediaEngine, Error> {
-    let mut media = MediaEngine::default();
-    let h264 = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=";
-    let codecs = [
-        (Codec::Opus, 111, "minptime=10;useinbandfec=1".to_owned()),
-        (Codec::H264, 102, format!("{h264}42001f")),
-        (Codec::H264, 125, format!("{h264}42e01f")),
-        (Codec::H264, 127, format!("{h264}4d001f")),
-        (Codec::Vp8, 96, String::new()),
-        (Codec::Vp9, 98, "profile-id=0".to_owned()),
-    ];
-    for (codec, payload_type, fmtp) in codecs {
-        let rtp_codec = codec_parameters(codec, &fmtp);
-        let kind = match codec.kind() {
-            MediaKind::Audio => RtpCodecKind::Audio,
-            MediaKind::Video => RtpCodecKind::Video,
-        };
-        media.register_codec(
-            RTCRtpCodecParameters {
-                rtp_codec,
-                payload_type,
-            },
-            kind,
-        )?;
-    }
-    Ok(media)
-}
-
-/// How the library names a codec.
-pub(crate) fn codec_parameters(codec: Codec, fmtp: &str) -> RTCRtpCodec {
-    let (mime_type, clock_rate, channels, rtcp_feedback) = match codec {
-        Codec::Opus => ("audio/opus", 48_000, 2, Vec::new()),
-        Codec::H264 => ("video/H264", 90_000, 0, video_feedback()),
-        Codec::Vp8 => ("video/VP8", 90_000, 0, video_feedback()),
-        Codec::Vp9 => ("video/VP9", 90_000, 0, video_feedback()),
-    };
-    RTCRtpCodec {
-        mime_type: mime_type.to_owned(),
-        clock_rate,
-        channels,
-        sdp_fmtp_line: fmtp.to_owned(),
-        rtcp_feedback,
-    }
-}
-
-fn video_feedback() -> Vec<RTCPFeedback> {
-    [("ccm", "fir"), ("nack", ""), ("nack", "pli")]
-        .map(|(typ, parameter)| RTCPFeedback {
-            typ: typ.to_owned(),
-            parameter: parameter.to_owned(),
-        })
-        .to_vec()
 }
 
 fn internal(error: &Error) -> OfferError {

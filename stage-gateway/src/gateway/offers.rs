@@ -14,14 +14,15 @@ use super::{Answer, Gateway, Inner, PatchAnswer};
 use crate::error::{OfferError, ResourceError, SessionError};
 use crate::history::{Attempt, ClientAttributes};
 use crate::limits::PEERS_MAX;
-use crate::peer::{MediaDirection, Peer, PeerEvents};
+use crate::peer::{Peer, PeerEvents};
+use crate::peer_config::MediaDirection;
 use crate::publisher;
+use crate::publisher_shared::PublisherShared;
 use crate::sdp::{self, Offer, Purpose};
 use crate::session::{Joining, Role, SessionInput, SessionShared, StopReason};
 use crate::stage::{Departure, Identity, PeerId};
 use crate::subscriber::{self, Subscriber};
 use crate::token::Grant;
-use crate::track_reader::PublisherShared;
 
 /// Reasons to stop that wait for a peer's task; one is enough.
 const STOP_QUEUE: usize = 1;

@@ -248,7 +248,7 @@ mod tests {
             let mut receiver = handshake(&KeyTap::new().unwrap(), profile);
             // Around the end of the sequence numbers, a gap and a late packet among them.
             for seq in [
-                65_530, 65_531, 65_533, 65_532, 65_535, 0, 65_534, 1, 2, 40_000,
+                65_530, 65_531, 65_533, 65_532, 65_535, 0, 65_534, 1, 2, 20_000,
             ] {
                 let packet = packet(seq);
                 let mut plain = receiver.decrypt_rtp(&sealed(&mut ours, &packet)).unwrap();
