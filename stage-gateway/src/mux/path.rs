@@ -118,3 +118,66 @@ fn send_frames(burst: &Burst, frames: &mpsc::Sender<Bytes>) -> usize {
     }
     sent
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UdpSocket;
+
+    use super::super::Mux;
+    use super::*;
+    use crate::counters::Counters;
+
+    /// A port, and what it counts.
+    async fn mux() -> (Mux, Arc<Counters>) {
+        let counters = Arc::new(Counters::default());
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mux = Mux::bind(listen, None, counters.clone()).await.unwrap();
+        (mux, counters)
+    }
+
+    fn fill(path: &MediaPath, sizes: &[usize]) -> Burst {
+        let mut burst = path.burst();
+        for (index, size) in sizes.iter().enumerate() {
+            let write = |bytes: &mut Vec<u8>| {
+                bytes.resize(bytes.len() + size, index as u8);
+                Ok::<_, ()>(())
+            };
+            burst.push(write).unwrap();
+        }
+        burst
+    }
+
+    #[tokio::test]
+    async fn a_burst_arrives_whole_and_in_order_where_dtls_went() {
+        let (mux, counters) = mux().await;
+        let (port, _runtime) = mux.open();
+        let peer = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let to = peer.local_addr().unwrap();
+        let elsewhere = SocketAddr::from(([127, 0, 0, 1], 9));
+        port.way.learn(&[22, 254, 253], || Way::Udp(to));
+        port.way.learn(&[0, 1, 0, 0], || Way::Udp(elsewhere));
+        let path = port.media_path();
+        let sizes = [1_200, 1_200, 700, 40, 1_200];
+        path.send(fill(&path, &sizes)).await;
+        for (index, size) in sizes.into_iter().enumerate() {
+            let mut datagram = [0; 2_000];
+            let length = peer.recv(&mut datagram).await.unwrap();
+            assert_eq!(datagram[..length], vec![index as u8; size]);
+        }
+        assert_eq!(counters.drops().datagrams, 0);
+    }
+
+    #[tokio::test]
+    async fn what_has_no_way_or_no_room_is_counted() {
+        let (mux, counters) = mux().await;
+        let (port, _runtime) = mux.open();
+        let path = port.media_path();
+        path.send(fill(&path, &[10, 10])).await;
+        assert_eq!(counters.drops().datagrams, 2);
+        let (frames, mut queue) = mpsc::channel(1);
+        port.way.learn(&[128, 200], || Way::Tcp(frames));
+        path.send(fill(&path, &[3, 4, 5])).await;
+        assert_eq!(counters.drops().datagrams, 4);
+        assert_eq!(queue.recv().await.unwrap()[..], [0, 3, 0, 0, 0]);
+    }
+}

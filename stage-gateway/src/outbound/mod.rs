@@ -1,6 +1,6 @@
 //! Media past the library: one outgoing stream is encrypted here and leaves in bursts.
 //!
-//! The library sends a packet for as much CPU as five cost here (`benches/RESULTS.md`): a queue, two wake-ups, a walk
+//! The library sends a packet for as much CPU as three cost here (`benches/RESULTS.md`): a queue, two wake-ups, a walk
 //! through its handlers and a system call for each. What it goes on doing is ICE, DTLS and RTCP.
 
 pub(crate) mod keys;
