@@ -12,7 +12,7 @@ import world
 from support import stage
 from support.server import Server
 
-SUBSCRIBERS = (0, 1, 4, 8)
+SUBSCRIBERS = (0, 1, 4, 16, 64)
 SETTLE_S = 3
 BITRATE = 2_500_000
 FPS = 30
@@ -26,18 +26,17 @@ class Subscribers:
     def __init__(self, program, whip, publisher, tokens):
         self.child = subprocess.Popen(
             [program, str(len(tokens))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        answers = []
         for token in tokens:
             offer = json.loads(self.child.stdout.readline())
             request = urllib.request.Request(
                 f"{whip}/subscribe/{publisher}", offer.encode(),
                 {"Authorization": f"Bearer {token}", "Content-Type": "application/sdp"})
             with urllib.request.urlopen(request, timeout=10) as response:
-                answers.append(json.dumps(response.read().decode()))
-        self.child.stdin.write("".join(f"{answer}\n" for answer in answers))
-        self.child.stdin.flush()
-        line = self.child.stdout.readline().strip()
-        assert line == "CONNECTED", line
+                answer = response.read().decode()
+            self.child.stdin.write(f"{json.dumps(answer)}\n")
+            self.child.stdin.flush()
+            line = self.child.stdout.readline().strip()
+            assert line == "CONNECTED", line
 
     def arrived(self):
         self.child.stdin.write("count\n")
@@ -113,17 +112,17 @@ def noisy_file(folder, seconds):
     return path
 
 
-def measure(server, folder, program, seconds):
+def measure(server, folder, program, seconds, subscribers):
     realtime = world.client("ivs-realtime", server.http)
     stage_arn = stage.make_stage(realtime)
     alice = stage.token(realtime, stage_arn, "alice")
-    file = noisy_file(folder, len(SUBSCRIBERS) * (SETTLE_S + seconds + 3) + 10)
+    file = noisy_file(folder, len(subscribers) * (SETTLE_S + seconds + 3) + 10)
     publisher = server.publish(alice["token"], "--bitrate", str(BITRATE), "--fps", str(FPS), "--file", file)
     try:
         return [
             (count, *server_rate(
                 server, realtime, stage_arn, alice["participantId"], program, count, seconds))
-            for count in SUBSCRIBERS
+            for count in subscribers
         ]
     finally:
         publisher.stop()
@@ -133,15 +132,16 @@ def main():
     parser = world.arguments(__doc__)
     parser.add_argument("--seconds", type=int, default=15)
     parser.add_argument("--subscribe", type=pathlib.Path, required=True, help="the `subscribe` bench program")
+    parser.add_argument("--subscribers", type=int, nargs="+", default=SUBSCRIBERS, help="how many, in turn")
     options = parser.parse_args()
     binary = options.proscenium or world.built()
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         with Server(binary, folder) as server:
-            measured = measure(server, folder, options.subscribe, options.seconds)
+            measured = measure(server, folder, options.subscribe, options.seconds, options.subscribers)
     *_, (most, _, packets, bits) = measured
     packets, bits = packets / most, bits / most
-    peers = [(count, peer_rate(count, options.seconds, packets, bits)) for count in SUBSCRIBERS]
+    peers = [(count, peer_rate(count, options.seconds, packets, bits)) for count in options.subscribers]
     print(f"each subscriber got {packets:.0f} packets/s, {bits / 1e6:.2f} Mb/s\n")
     world.head("subscribers", "server ms/s", "GStreamer ms/s", "packets/s to all")
     for (count, cpu, arrived, _), (_, peer) in zip(measured, peers):

@@ -1,5 +1,5 @@
-//! Subscribers in a process of their own: `subscribe N` prints N offers and reads N answers, each a JSON string on a
-//! line; then every further line is answered with what has arrived so far. `forward.py` talks to it.
+//! Subscribers in a process of their own: `subscribe N` prints an offer, reads its answer, each a JSON string on a line,
+//! and prints `CONNECTED`, N times; then every further line is answered with what has arrived so far. `forward.py` talks to it.
 
 use std::io::{self, BufRead};
 use std::sync::Arc;
@@ -77,18 +77,16 @@ async fn main() -> Result<(), BenchError> {
     };
     let arrived = Arc::new(Arrived::default());
     let mut subscribers = Vec::new();
+    let mut lines = io::stdin().lock().lines();
     for _ in 0..count {
         let subscriber = Subscriber::new(&arrived).await?;
         let offer = subscriber.offer().await?;
         println!("{}", serde_json::Value::String(offer));
+        let answer = lines.next().ok_or("an offer has no answer")??;
+        subscriber.accept(serde_json::from_str(&answer)?).await?;
+        println!("CONNECTED");
         subscribers.push(subscriber);
     }
-    let mut lines = io::stdin().lock().lines();
-    for subscriber in &subscribers {
-        let answer = lines.next().ok_or("fewer answers than offers")??;
-        subscriber.accept(serde_json::from_str(&answer)?).await?;
-    }
-    println!("CONNECTED");
     for line in lines {
         line?;
         let (packets, bytes) = (&arrived.packets, &arrived.bytes);

@@ -21,7 +21,12 @@ pub struct Drops {
 impl Counters {
     /// A datagram or frame was dropped.
     pub(crate) fn drop_datagram(&self) {
-        self.datagrams.fetch_add(1, Ordering::Relaxed);
+        self.drop_datagrams(1);
+    }
+
+    /// So many datagrams or frames were dropped.
+    pub(crate) fn drop_datagrams(&self, count: usize) {
+        self.datagrams.fetch_add(count as u64, Ordering::Relaxed);
     }
 
     /// A subscriber missed so many packets.

@@ -2,7 +2,7 @@
 //! goes on when the participant returns.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use compositor_core::access_unit::{Codec, MediaKind};
 use compositor_core::id::{Layer, TrackId};
@@ -12,8 +12,17 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::forward::Forwarded;
 use crate::layers::LayerState;
 
-/// Packets that a subscriber may be behind before it loses the oldest: a second of 3 layers at 4 Mb/s.
-const PACKET_QUEUE: usize = 1_024;
+/// Batches that a subscriber may be behind before it loses the oldest: two seconds of 3 layers at 30 frames a second.
+const BATCH_QUEUE: usize = 256;
+
+/// Packets that go to the subscribers together.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    /// How many packets this feed gave out before.
+    pub(crate) before: u64,
+    /// At least one.
+    pub(crate) packets: Vec<Forwarded>,
+}
 
 /// Both kinds of a participant's media.
 #[derive(Debug, Default)]
@@ -35,7 +44,8 @@ impl Feed {
 /// One kind of a participant's media.
 #[derive(Debug)]
 pub(crate) struct KindFeed {
-    packets: broadcast::Sender<Arc<Forwarded>>,
+    batches: broadcast::Sender<Arc<Batch>>,
+    packets: AtomicU64,
     current: watch::Sender<Option<Arc<TrackControl>>>,
     expected: watch::Sender<bool>,
 }
@@ -43,7 +53,8 @@ pub(crate) struct KindFeed {
 impl Default for KindFeed {
     fn default() -> Self {
         Self {
-            packets: broadcast::Sender::new(PACKET_QUEUE),
+            batches: broadcast::Sender::new(BATCH_QUEUE),
+            packets: AtomicU64::new(0),
             current: watch::Sender::new(None),
             expected: watch::Sender::new(false),
         }
@@ -51,16 +62,22 @@ impl Default for KindFeed {
 }
 
 impl KindFeed {
-    /// Gives a packet to all subscribers.
-    pub(crate) fn send(&self, packet: impl FnOnce() -> Forwarded) {
-        if self.packets.receiver_count() > 0 {
-            let _ = self.packets.send(Arc::new(packet()));
-        }
+    /// Whether there are subscribers.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.batches.receiver_count() > 0
+    }
+
+    /// Gives packets to all subscribers.
+    pub(crate) fn send(&self, packets: Vec<Forwarded>) {
+        let count = packets.len() as u64;
+        let before = self.packets.fetch_add(count, Ordering::Relaxed);
+        // An error means that nobody listens any more.
+        let _ = self.batches.send(Arc::new(Batch { before, packets }));
     }
 
     /// The packets from now on.
-    pub(crate) fn packets(&self) -> broadcast::Receiver<Arc<Forwarded>> {
-        self.packets.subscribe()
+    pub(crate) fn batches(&self) -> broadcast::Receiver<Arc<Batch>> {
+        self.batches.subscribe()
     }
 
     /// Whether the participant negotiated this kind, so that a track will come.

@@ -5,21 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use compositor_core::access_unit::{Codec, MediaKind};
-use rtc::ice::mdns::MulticastDnsMode;
-use rtc::interceptor::{NackGeneratorBuilder, Registry, Slot};
+use compositor_core::access_unit::Codec;
 use rtc::peer_connection::configuration::RTCConfigurationBuilder;
-use rtc::peer_connection::configuration::interceptor_registry::register_default_interceptors;
-use rtc::peer_connection::configuration::media_engine::MediaEngine;
-use rtc::peer_connection::configuration::setting_engine::{SettingEngine, SettingEngineBuilder};
 use rtc::peer_connection::sdp::RTCSessionDescription;
-use rtc::peer_connection::transport::{RTCDtlsRole, RTCDtlsTransportState};
-use rtc::rtp_transceiver::rtp_sender::{
-    RTCPFeedback, RTCRtpCodec, RTCRtpCodecParameters, RtpCodecKind,
-};
+use rtc::peer_connection::transport::RTCDtlsTransportState;
 use rtc::shared::error::Error;
 use tokio::sync::{mpsc, oneshot};
 use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::transport::DtlsTransport;
 use webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceGatheringState,
     RTCPeerConnectionState,
@@ -27,6 +20,9 @@ use webrtc::peer_connection::{
 
 use crate::error::OfferError;
 use crate::mux::{Mux, PeerPort};
+use crate::outbound::Outbound;
+use crate::outbound::keys::KeyTap;
+use crate::peer_config::{MediaDirection, interceptors, media_engine, setting_engine};
 use crate::peer_limits::DTLS_POLL;
 use crate::rtcp::{RtcpFact, RtcpTap};
 use crate::sdp::{self, IceCredentials, Offer};
@@ -42,17 +38,6 @@ const GATHERING_WAIT: Duration = Duration::from_secs(3);
 
 /// How long closing may take before the connection is dropped as it is.
 const CLOSE_WAIT: Duration = Duration::from_secs(2);
-
-/// A connection without a packet for this long is shaky, and after [`ICE_FAILED_AFTER`] more it is gone. Browsers send
-/// consent checks at least every 2.5 s; both together stay below the 10 s within which a vanished peer is noticed.
-const ICE_DISCONNECTED_AFTER: Duration = Duration::from_secs(3);
-const ICE_FAILED_AFTER: Duration = Duration::from_secs(5);
-const ICE_KEEPALIVE: Duration = Duration::from_secs(1);
-
-/// Pause between requests for the same lost packet. Of a picture that is one packet, the loss shows a frame (33 ms) later, so
-/// that with 50 ms many repairs came after the jitter buffer's wait. Five fit into it.
-const NACK_INTERVAL: Duration = Duration::from_millis(25);
-const NACKS_PER_PACKET_MAX: u16 = 5;
 
 /// What happens to a peer connection.
 pub(crate) enum PeerEvent {
@@ -70,6 +55,7 @@ pub(crate) struct Peer {
     port: PeerPort,
     candidates: Vec<String>,
     offer: String,
+    keys: Arc<KeyTap>,
     closed: AtomicBool,
 }
 
@@ -84,7 +70,11 @@ pub(crate) struct PeerEvents {
 
 impl Peer {
     /// Makes the connection; [`Self::answer`] follows once local tracks are added.
-    pub(crate) async fn new(mux: &Mux, offer: &Offer) -> Result<(Self, PeerEvents), OfferError> {
+    pub(crate) async fn new(
+        mux: &Mux,
+        offer: &Offer,
+        direction: MediaDirection,
+    ) -> Result<(Self, PeerEvents), OfferError> {
         let (states_tx, states) = mpsc::channel(STATE_QUEUE);
         let (rtcp_tx, rtcp) = mpsc::channel(RTCP_QUEUE);
         let (gathered_tx, gathered) = oneshot::channel();
@@ -93,15 +83,17 @@ impl Peer {
             gathered: parking_lot::Mutex::new(Some(gathered_tx)),
         };
         let mut media = media_engine().map_err(|error| internal(&error))?;
-        let interceptors = register_default_interceptors(Registry::new(), &mut media)
-            .map_err(|error| internal(&error))?
-            .with(Slot::NackGenerator, nack_generator())
-            .with(Slot::from(RTCP_TAP_SLOT), RtcpTap::new(rtcp_tx));
+        let interceptors = interceptors(&mut media, direction, RtcpTap::new(rtcp_tx))
+            .map_err(|error| internal(&error))?;
+        let keys = KeyTap::new().map_err(|error| OfferError::Internal {
+            what: error.to_string(),
+        })?;
+        let keys = Arc::new(keys);
         let (port, runtime) = mux.open();
         let connection = PeerConnectionBuilder::new()
             .with_configuration(RTCConfigurationBuilder::new().build())
             .with_media_engine(media)
-            .with_setting_engine(setting_engine())
+            .with_setting_engine(setting_engine(keys.clone()))
             .with_interceptor_registry(interceptors)
             .with_handler(Arc::new(handler))
             .with_runtime(Arc::new(runtime))
@@ -115,6 +107,7 @@ impl Peer {
             port,
             candidates: mux.candidate_lines(),
             offer: offer.sdp.clone(),
+            keys,
             closed: AtomicBool::new(false),
         };
         Ok((
@@ -130,6 +123,17 @@ impl Peer {
     /// The library's connection, for adding local tracks.
     pub(crate) fn connection(&self) -> &Arc<dyn PeerConnection> {
         &self.connection
+    }
+
+    /// For the outgoing stream `ssrc`, which the library then must not write; fails before the connection is up.
+    pub(crate) fn outbound(
+        &self,
+        ssrc: u32,
+        payload_type: u8,
+        codec: Codec,
+    ) -> Result<Outbound, Error> {
+        let (sealer, path) = (self.keys.sealer(ssrc)?, self.port.media_path());
+        Ok(Outbound::new(ssrc, payload_type, codec, sealer, path))
     }
 
     /// Answers the offer and starts to listen for the client.
@@ -195,23 +199,15 @@ impl Peer {
         self.port.abandoned().await;
     }
 
-    /// Whether the other side closed DTLS, which the connection's state does not tell.
-    pub(crate) async fn dtls_closed(&self) -> bool {
+    /// The DTLS transport, once media has been negotiated.
+    async fn dtls(&self) -> Option<Arc<dyn DtlsTransport>> {
         let transport = if let Some(receiver) = self.connection.get_receivers().await.first() {
             receiver.transport().await
-        } else if let Some(sender) = self.connection.get_senders().await.first() {
-            sender.transport().await
         } else {
-            return false;
+            let senders = self.connection.get_senders().await;
+            senders.first()?.transport().await
         };
-        let Ok(Some(transport)) = transport else {
-            return false;
-        };
-        let state = transport.state().await;
-        matches!(
-            state,
-            Ok(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed)
-        )
+        transport.ok().flatten()
     }
 
     /// Closes the connection; DTLS tells the other side.
@@ -267,87 +263,6 @@ impl PeerConnectionEventHandler for Handler {
     }
 }
 
-/// Behind all of the library's interceptors, so that it sees what they saw.
-const RTCP_TAP_SLOT: usize = 20_000;
-
-fn nack_generator() -> impl rtc::interceptor::Interceptor {
-    NackGeneratorBuilder::new()
-        .with_interval(NACK_INTERVAL)
-        .with_max_nacks_per_packet(NACKS_PER_PACKET_MAX)
-        .build()
-}
-
-fn setting_engine() -> SettingEngine {
-    SettingEngineBuilder::new()
-        .with_lite(true)
-        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
-        .with_include_loopback_candidate(true)
-        .with_ice_timeouts(
-            Some(ICE_DISCONNECTED_AFTER),
-            Some(ICE_FAILED_AFTER),
-            Some(ICE_KEEPALIVE),
-        )
-        // The client speaks first then, which saves a round of DTLS retransmission (measured: 200 ms to 30 ms).
-        .with_answering_dtls_role(RTCDtlsRole::Server)
-        .build()
-}
-
-// Our own list: the library's default offers RTX, whose repairs its NACK generator does not recognise, so that it asks
-// for each lost packet again and again.
-fn media_engine() -> Result<MediaEngine, Error> {
-    let mut media = MediaEngine::default();
-    let h264 = "level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=";
-    let codecs = [
-        (Codec::Opus, 111, "minptime=10;useinbandfec=1".to_owned()),
-        (Codec::H264, 102, format!("{h264}42001f")),
-        (Codec::H264, 125, format!("{h264}42e01f")),
-        (Codec::H264, 127, format!("{h264}4d001f")),
-        (Codec::Vp8, 96, String::new()),
-        (Codec::Vp9, 98, "profile-id=0".to_owned()),
-    ];
-    for (codec, payload_type, fmtp) in codecs {
-        let rtp_codec = codec_parameters(codec, &fmtp);
-        let kind = match codec.kind() {
-            MediaKind::Audio => RtpCodecKind::Audio,
-            MediaKind::Video => RtpCodecKind::Video,
-        };
-        media.register_codec(
-            RTCRtpCodecParameters {
-                rtp_codec,
-                payload_type,
-            },
-            kind,
-        )?;
-    }
-    Ok(media)
-}
-
-/// How the library names a codec.
-pub(crate) fn codec_parameters(codec: Codec, fmtp: &str) -> RTCRtpCodec {
-    let (mime_type, clock_rate, channels, rtcp_feedback) = match codec {
-        Codec::Opus => ("audio/opus", 48_000, 2, Vec::new()),
-        Codec::H264 => ("video/H264", 90_000, 0, video_feedback()),
-        Codec::Vp8 => ("video/VP8", 90_000, 0, video_feedback()),
-        Codec::Vp9 => ("video/VP9", 90_000, 0, video_feedback()),
-    };
-    RTCRtpCodec {
-        mime_type: mime_type.to_owned(),
-        clock_rate,
-        channels,
-        sdp_fmtp_line: fmtp.to_owned(),
-        rtcp_feedback,
-    }
-}
-
-fn video_feedback() -> Vec<RTCPFeedback> {
-    [("ccm", "fir"), ("nack", ""), ("nack", "pli")]
-        .map(|(typ, parameter)| RTCPFeedback {
-            typ: typ.to_owned(),
-            parameter: parameter.to_owned(),
-        })
-        .to_vec()
-}
-
 fn internal(error: &Error) -> OfferError {
     OfferError::Internal {
         what: error.to_string(),
@@ -360,12 +275,19 @@ fn refused(error: &Error) -> OfferError {
     }
 }
 
-/// Waits until the other side closes DTLS or the connection's driver ends.
+/// Waits until the other side closes DTLS, which the connection's state does not tell, or the connection's driver ends.
 pub(crate) async fn wait_for_end(peer: &Peer) {
     let closed = async {
+        let mut dtls = None;
         loop {
             tokio::time::sleep(DTLS_POLL).await;
-            if peer.dtls_closed().await {
+            if dtls.is_none() {
+                dtls = peer.dtls().await;
+            }
+            if let Some(dtls) = &dtls
+                && let Ok(RTCDtlsTransportState::Closed | RTCDtlsTransportState::Failed) =
+                    dtls.state().await
+            {
                 return;
             }
         }

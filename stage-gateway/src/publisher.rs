@@ -11,10 +11,11 @@ use crate::history::FailureCode;
 use crate::limits::StreamLimits;
 use crate::peer::{Peer, PeerEvent, PeerEvents, wait_for_end};
 use crate::peer_limits::CONNECT_WAIT;
+use crate::publisher_shared::PublisherShared;
 use crate::rtcp::RtcpFact;
 use crate::session::{SessionInput, StopReason};
 use crate::stage::Departure;
-use crate::track_reader::{self, PublisherShared, ReportSender};
+use crate::track_reader::{self, ReportSender};
 
 /// Remote tracks of one peer connection: audio and video.
 const TRACKS_MAX: usize = 2;

@@ -10,6 +10,7 @@ use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
 use rtc::rtcp::receiver_report::ReceiverReport;
 use rtc::rtcp::sender_report::SenderReport as RtcpSenderReport;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::TransportLayerNack;
 use rtc::sansio::Protocol;
 use rtc::shared::error::Error;
 use tokio::sync::mpsc;
@@ -38,8 +39,28 @@ pub(crate) enum RtcpFact {
         /// Lost since its last report, in 1/256.
         fraction: u8,
     },
+    /// A receiver wants packets again (RFC 4585 section 6.2.1).
+    Lost {
+        /// Of which stream, by our SSRC.
+        ssrc: u32,
+        /// Their sequence numbers.
+        seqs: Vec<u16>,
+    },
     /// A sender left.
     Goodbye,
+}
+
+impl RtcpFact {
+    /// The SSRC of the stream that it is about.
+    pub(crate) fn about(&self) -> Option<u32> {
+        match self {
+            Self::SenderReport { ssrc, .. }
+            | Self::KeyframeWanted { ssrc }
+            | Self::Loss { ssrc, .. }
+            | Self::Lost { ssrc, .. } => Some(*ssrc),
+            Self::Goodbye => None,
+        }
+    }
 }
 
 /// Listens to all RTCP that arrives. A full queue loses the newest fact: reports repeat, and so do requests.
@@ -83,6 +104,12 @@ impl RtcpTap {
                     .facts
                     .try_send(RtcpFact::KeyframeWanted { ssrc: entry.ssrc });
             }
+        } else if let Some(request) = packet.downcast_ref::<TransportLayerNack>() {
+            let seqs = request.nacks.iter().flat_map(|pair| pair.into_iter());
+            let _ = self.facts.try_send(RtcpFact::Lost {
+                ssrc: request.media_ssrc,
+                seqs: seqs.collect(),
+            });
         } else if packet.is::<Goodbye>() {
             let _ = self.facts.try_send(RtcpFact::Goodbye);
         }

@@ -8,35 +8,40 @@ use rtc::media_stream::MediaStreamTrack;
 use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
-use tokio::sync::{broadcast, mpsc};
-use tokio::time::MissedTickBehavior;
+use tokio::sync::mpsc;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::rtp_transceiver::RtpSender;
 
 use crate::error::OfferError;
 use crate::feed::{Feed, TrackControl};
-use crate::forward::{Forwarded, Forwarder, Outgoing, Source};
 use crate::history::FailureCode;
-use crate::layers::{LossGovernor, for_bandwidth};
-use crate::peer::{Peer, PeerEvent, PeerEvents, codec_parameters, wait_for_end};
+use crate::lane::Lane;
+use crate::peer::{Peer, PeerEvent, PeerEvents, wait_for_end};
+use crate::peer_config::codec_parameters;
 use crate::peer_limits::{CONNECT_WAIT, TRACK_WAIT};
 use crate::rtcp::RtcpFact;
 use crate::sdp::Offer;
 use crate::session::{SessionInput, SessionShared, StopReason};
 use crate::stage::{Departure, PeerId};
 
-/// How often the best layer is looked for, and a missing keyframe asked for again.
-const LAYER_TICK: Duration = Duration::from_millis(100);
+/// RTCP facts that wait for a lane: some seconds of a browser's reports and requests.
+const FACT_QUEUE: usize = 64;
 
 /// One kind of media on its way to the subscriber.
 pub(crate) struct Outlet {
-    kind: MediaKind,
-    track: Arc<TrackLocalStaticRTP>,
-    sender: Arc<dyn RtpSender>,
-    ssrc: u32,
-    codec: Codec,
-    fmtp: String,
+    /// Which kind.
+    pub(crate) kind: MediaKind,
+    /// What the library knows of it.
+    pub(crate) track: Arc<TrackLocalStaticRTP>,
+    /// What was negotiated for it.
+    pub(crate) sender: Arc<dyn RtpSender>,
+    /// Under which SSRC it goes out.
+    pub(crate) ssrc: u32,
+    /// How it is coded.
+    pub(crate) codec: Codec,
+    /// The format parameters, as SDP has them.
+    pub(crate) fmtp: String,
 }
 
 /// Adds a local track to `peer` for each kind that the offer wants and the publisher has.
@@ -158,19 +163,13 @@ async fn live(subscriber: Subscriber) -> Departure {
         mut stop,
         duration_max,
     } = subscriber;
-    let mut lanes = Vec::with_capacity(outlets.len());
-    for outlet in outlets {
-        if let Some(lane) = Lane::new(outlet, session.clone()).await {
-            lanes.push(lane);
-        }
-    }
     let lost = |session: &SessionShared| Departure::Lost {
         last_packet: session.now(),
     };
     let ended = wait_for_end(&peer);
     let too_late = tokio::time::sleep(CONNECT_WAIT);
     tokio::pin!(ended, too_late);
-    // RTP written before the connection is up is thrown away with a warning for each packet.
+    // There are no keys before the connection is up.
     loop {
         tokio::select! {
             event = events.states.recv() => match event {
@@ -183,11 +182,20 @@ async fn live(subscriber: Subscriber) -> Departure {
             () = &mut too_late => return lost(&session),
         }
     }
+    let mut lanes = Vec::with_capacity(outlets.len());
+    for outlet in outlets {
+        if let Some(lane) = Lane::new(outlet, &peer, session.clone()).await {
+            lanes.push(lane);
+        }
+    }
     session.tell(SessionInput::Connected(id)).await;
-    let (facts, mut facts_rx) = (Facts::new(&lanes), events.rtcp);
+    let (mut facts, mut facts_rx) = (Facts::default(), events.rtcp);
     let forwarding: Vec<_> = lanes
         .into_iter()
-        .map(|lane| tokio::spawn(lane.forward(feed.clone(), facts.receiver())))
+        .map(|lane| {
+            let facts = facts.receiver(lane.ssrc());
+            tokio::spawn(lane.forward(feed.clone(), facts))
+        })
         .collect();
     let too_long = tokio::time::sleep(duration_max);
     tokio::pin!(too_long);
@@ -211,169 +219,24 @@ async fn live(subscriber: Subscriber) -> Departure {
     departure
 }
 
-/// Passes RTCP on to the lanes.
+/// Passes RTCP on to the lane that it is about.
+#[derive(Default)]
 struct Facts {
-    sender: broadcast::Sender<RtcpFact>,
+    lanes: Vec<(u32, mpsc::Sender<RtcpFact>)>,
 }
 
 impl Facts {
-    fn new(lanes: &[Lane]) -> Self {
-        Self {
-            sender: broadcast::Sender::new(64 * lanes.len().max(1)),
-        }
+    fn receiver(&mut self, ssrc: u32) -> mpsc::Receiver<RtcpFact> {
+        let (sender, receiver) = mpsc::channel(FACT_QUEUE);
+        self.lanes.push((ssrc, sender));
+        receiver
     }
 
-    fn receiver(&self) -> broadcast::Receiver<RtcpFact> {
-        self.sender.subscribe()
-    }
-
+    // A full queue loses the newest fact: reports repeat, and so do requests.
     fn tell(&self, fact: RtcpFact) {
-        // An error means that no lane is left.
-        let _ = self.sender.send(fact);
-    }
-}
-
-/// Forwards one kind.
-struct Lane {
-    kind: MediaKind,
-    track: Arc<TrackLocalStaticRTP>,
-    ssrc: u32,
-    payload_type: u8,
-    forwarder: Forwarder,
-    codec: Codec,
-    governor: LossGovernor,
-    session: Arc<SessionShared>,
-}
-
-impl Lane {
-    /// `None` when the subscriber did not accept the publisher's codec.
-    async fn new(outlet: Outlet, session: Arc<SessionShared>) -> Option<Self> {
-        let Outlet {
-            kind,
-            track,
-            sender,
-            ssrc,
-            codec,
-            fmtp,
-        } = outlet;
-        let wanted = codec_parameters(codec, &fmtp);
-        let parameters = sender.get_parameters().await.ok()?;
-        let matching: Vec<_> = parameters
-            .rtp_parameters
-            .codecs
-            .iter()
-            .filter(|known| {
-                known
-                    .rtp_codec
-                    .mime_type
-                    .eq_ignore_ascii_case(&wanted.mime_type)
-            })
-            .collect();
-        let same_format = matching
-            .iter()
-            .find(|known| known.rtp_codec.sdp_fmtp_line == fmtp);
-        let payload_type = same_format.or(matching.first())?.payload_type;
-        let (forwarder, governor) = (Forwarder::new(codec), LossGovernor::default());
-        Some(Self {
-            kind,
-            track,
-            ssrc,
-            payload_type,
-            forwarder,
-            codec,
-            governor,
-            session,
-        })
-    }
-
-    async fn forward(mut self, feed: Arc<Feed>, mut facts: broadcast::Receiver<RtcpFact>) {
-        let mut packets = feed.of(self.kind).packets();
-        let mut ticker = tokio::time::interval(LAYER_TICK);
-        ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                packet = packets.recv() => match packet {
-                    Ok(packet) => if !self.write(&packet).await { return },
-                    Err(broadcast::error::RecvError::Lagged(count)) => {
-                        self.session.counters().skip_packets(count);
-                        self.want_keyframe(&feed);
-                    }
-                    Err(broadcast::error::RecvError::Closed) => return,
-                },
-                Ok(fact) = facts.recv() => self.on_fact(&fact, &feed),
-                _ = ticker.tick() => self.choose_layer(&feed),
-            }
-        }
-    }
-
-    /// False when the connection is gone.
-    async fn write(&mut self, packet: &Forwarded) -> bool {
-        let Some(outgoing) = self.forwarder.forward(packet) else {
-            return true;
-        };
-        self.track.write_rtp(self.packet(outgoing)).await.is_ok()
-    }
-
-    fn packet(&self, outgoing: Outgoing) -> rtc::rtp::Packet {
-        let header = rtc::rtp::Header {
-            version: 2,
-            marker: outgoing.marker,
-            payload_type: self.payload_type,
-            sequence_number: outgoing.seq,
-            timestamp: outgoing.rtp_ts,
-            ssrc: self.ssrc,
-            ..Default::default()
-        };
-        rtc::rtp::Packet {
-            header,
-            payload: outgoing.payload,
-        }
-    }
-
-    fn on_fact(&mut self, fact: &RtcpFact, feed: &Feed) {
-        match fact {
-            RtcpFact::KeyframeWanted { ssrc } if *ssrc == self.ssrc => self.want_keyframe(feed),
-            RtcpFact::Loss { ssrc, fraction } if *ssrc == self.ssrc => {
-                if self.governor.report(*fraction) {
-                    self.choose_layer(feed);
-                }
-            }
-            RtcpFact::KeyframeWanted { .. }
-            | RtcpFact::Loss { .. }
-            | RtcpFact::SenderReport { .. }
-            | RtcpFact::Goodbye => {}
-        }
-    }
-
-    fn choose_layer(&mut self, feed: &Feed) {
-        let current = feed
-            .of(self.kind)
-            .current()
-            .filter(|track| track.codec == self.codec);
-        let Some(control) = current else { return };
-        let layers = control.layers();
-        let layer = match self.kind {
-            MediaKind::Audio => Some(compositor_core::id::Layer(0)),
-            MediaKind::Video => for_bandwidth(&layers, self.governor.steps_down()),
-        };
-        // With all layers idle there is nothing better than what was forwarded last.
-        if let Some(layer) = layer {
-            self.forwarder.set_target(Some(Source {
-                track: control.id,
-                layer,
-            }));
-        }
-        if let Some(awaited) = self.forwarder.awaited() {
-            control.want_keyframe(awaited.layer);
-        }
-    }
-
-    fn want_keyframe(&self, feed: &Feed) {
-        if let Some(control) = feed.of(self.kind).current()
-            && let Some(target) = self.forwarder.target()
-            && target.track == control.id
-        {
-            control.want_keyframe(target.layer);
+        let Some(about) = fact.about() else { return };
+        if let Some((_, lane)) = self.lanes.iter().find(|(ssrc, _)| *ssrc == about) {
+            let _ = lane.try_send(fact);
         }
     }
 }

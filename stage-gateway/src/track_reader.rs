@@ -1,31 +1,28 @@
 //! Reads one remote track: its packets go to the subscribers as they are, and as access units to the journal.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use compositor_core::access_unit::{Codec, MediaKind};
-use compositor_core::id::{Layer, ParticipantId};
+use compositor_core::id::Layer;
 use compositor_core::journal::RecordBody;
 use compositor_core::roster::Track;
 use compositor_core::time::MonotonicTime;
-use parking_lot::Mutex;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
-use crate::feed::{Feed, TrackControl};
+use crate::feed::TrackControl;
+use crate::forward::gather::Gather;
 use crate::forward::payload::starts_keyframe;
 use crate::forward::{Forwarded, Source};
 use crate::keyframe::KeyframeRequests;
 use crate::layers::LayerState;
+use crate::publisher_shared::PublisherShared;
 use crate::rtcp::{RtcpFact, keyframe_request};
-use crate::rtp::{
-    IngestConfig, IngestOutput, ParticipantClock, RtpPacket, SenderReport, TrackIngest,
-};
-use crate::session::{SessionInput, SessionShared};
-use crate::stage::PeerId;
+use crate::rtp::{IngestConfig, IngestOutput, RtpPacket, SenderReport, TrackIngest};
+use crate::session::SessionInput;
 
 /// Layers of one track; browsers send at most three.
 const LAYERS_MAX: usize = 4;
@@ -41,55 +38,6 @@ const STOPPED_AFTER: Duration = Duration::from_secs(1);
 
 /// Without extensions (RFC 3550 section 5.1).
 const RTP_HEADER_BYTES: u64 = 12;
-
-/// What all readers of one peer connection share.
-#[derive(Debug)]
-pub(crate) struct PublisherShared {
-    /// Whose media it is.
-    pub(crate) participant: ParticipantId,
-    /// By which connection.
-    pub(crate) peer: PeerId,
-    /// The stage session.
-    pub(crate) session: Arc<SessionShared>,
-    /// Where packets go.
-    pub(crate) feed: Arc<Feed>,
-    /// Maps the participant's clock to the stage's.
-    pub(crate) clock: Mutex<ParticipantClock>,
-    last_packet: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl PublisherShared {
-    /// Nothing has arrived yet.
-    pub(crate) fn new(
-        participant: ParticipantId,
-        peer: PeerId,
-        session: Arc<SessionShared>,
-        feed: Arc<Feed>,
-    ) -> Self {
-        let clock = Mutex::new(ParticipantClock::new(session.clock));
-        let last_packet = AtomicU64::new(session.now().0);
-        Self {
-            participant,
-            peer,
-            session,
-            feed,
-            clock,
-            last_packet,
-            bytes: AtomicU64::new(0),
-        }
-    }
-
-    /// The RTP bytes of all tracks and layers so far.
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// When the last packet of any track arrived; before the first one, when the connection was made.
-    pub(crate) fn last_packet(&self) -> MonotonicTime {
-        MonotonicTime(self.last_packet.load(Ordering::Relaxed))
-    }
-}
 
 /// Tells a reader of sender reports.
 pub(crate) type ReportSender = mpsc::Sender<RtcpFact>;
@@ -109,6 +57,7 @@ pub(crate) fn spawn(shared: Arc<PublisherShared>, track: Arc<dyn TrackRemote>) -
             kind,
             control: None,
             layers: Vec::new(),
+            gather: Gather::default(),
             last_packet: MonotonicTime(0),
             stopped: false,
         };
@@ -124,6 +73,7 @@ struct TrackReader {
     kind: MediaKind,
     control: Option<Arc<TrackControl>>,
     layers: Vec<LayerReader>,
+    gather: Gather,
     last_packet: MonotonicTime,
     stopped: bool,
 }
@@ -149,6 +99,7 @@ impl TrackReader {
                     None => std::future::pending().await,
                 }
             };
+            let gathered = self.gathered();
             tokio::select! {
                 event = self.track.poll() => match event {
                     Some(TrackRemoteEvent::OnRtpPacket(packet)) => self.on_packet(packet).await,
@@ -160,6 +111,7 @@ impl TrackReader {
                         self.on_report(ssrc, report).await;
                     }
                 }
+                () = gathered => self.pass_on(),
                 () = wished => self.ask_for_keyframes().await,
                 _ = ticker.tick() => self.on_tick().await,
             }
@@ -177,9 +129,8 @@ impl TrackReader {
             },
         };
         self.last_packet = now;
-        self.shared.last_packet.store(now.0, Ordering::Relaxed);
         let bytes = RTP_HEADER_BYTES + packet.payload.len() as u64;
-        self.shared.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.shared.count(now, bytes);
         if self.stopped {
             self.set_stopped(false).await;
         }
@@ -202,21 +153,45 @@ impl TrackReader {
         if keyframe {
             layer.keyframes.on_keyframe(now);
         }
-        self.shared.feed.of(self.kind).send(|| Forwarded {
-            source: Source {
-                track: control.id,
-                layer: layer.state.layer,
-            },
-            arrived: now,
-            keyframe,
-            packet: packet.clone(),
-        });
+        if self.shared.feed.of(self.kind).is_heard() {
+            let last = packet.marker || self.kind == MediaKind::Audio;
+            let forwarded = Forwarded {
+                source: Source {
+                    track: control.id,
+                    layer: layer.state.layer,
+                },
+                arrived: now,
+                keyframe,
+                packet: packet.clone(),
+            };
+            if self.gather.push(forwarded, last) {
+                self.pass_on();
+            }
+        }
+        let layer = &mut self.layers[index];
         layer
             .ingest
             .handle_rtp(now, packet, &mut self.shared.clock.lock());
         let resized = self.take_outputs(now, index);
         if woke || resized {
             self.tell_layers().await;
+        }
+    }
+
+    /// Gives the subscribers what was gathered for them.
+    fn pass_on(&mut self) {
+        self.shared.feed.of(self.kind).send(self.gather.take());
+    }
+
+    /// Waits until the gathered packets must go.
+    fn gathered(&self) -> impl Future<Output = ()> + use<> {
+        let due = self.gather.poll_timeout();
+        let wait = due.map(|due| due.since(self.shared.session.now()));
+        async move {
+            match wait {
+                Some(wait) => tokio::time::sleep(wait).await,
+                None => std::future::pending().await,
+            }
         }
     }
 
@@ -396,7 +371,10 @@ impl TrackReader {
         self.shared.session.tell(input).await;
     }
 
-    fn finish(&self) {
+    fn finish(&mut self) {
+        if self.gather.poll_timeout().is_some() {
+            self.pass_on();
+        }
         if let Some(control) = &self.control {
             self.shared.feed.of(self.kind).end(control.id);
             self.shared.session.remove_track(control.id);

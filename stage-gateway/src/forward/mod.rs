@@ -3,6 +3,7 @@
 //! A switch happens at a keyframe: sequence numbers go on, RTP timestamps go on by the time that passed, and so do the
 //! picture numbers of VP8 and VP9, so that the receiver's decoder sees a keyframe and no tear.
 
+pub(crate) mod gather;
 pub(crate) mod payload;
 
 use bytes::Bytes;
@@ -181,7 +182,8 @@ fn shifted(codec: Codec, current: &Current, original: &Bytes) -> Bytes {
     copy.into()
 }
 
-fn clock_rate(codec: Codec) -> u32 {
+/// Ticks per second of a codec's RTP timestamps.
+pub(crate) fn clock_rate(codec: Codec) -> u32 {
     match codec.kind() {
         MediaKind::Audio => 48_000,
         MediaKind::Video => 90_000,

@@ -15,13 +15,14 @@ use crate::error::{OfferError, ResourceError, SessionError};
 use crate::history::{Attempt, ClientAttributes};
 use crate::limits::PEERS_MAX;
 use crate::peer::{Peer, PeerEvents};
+use crate::peer_config::MediaDirection;
 use crate::publisher;
+use crate::publisher_shared::PublisherShared;
 use crate::sdp::{self, Offer, Purpose};
 use crate::session::{Joining, Role, SessionInput, SessionShared, StopReason};
 use crate::stage::{Departure, Identity, PeerId};
 use crate::subscriber::{self, Subscriber};
 use crate::token::Grant;
-use crate::track_reader::PublisherShared;
 
 /// Reasons to stop that wait for a peer's task; one is enough.
 const STOP_QUEUE: usize = 1;
@@ -147,7 +148,7 @@ impl Inner {
         let seat = self.join(caller, Role::Publisher).await?;
         let grant = &caller.grant;
         let made = async {
-            let (peer, mut events) = self.new_peer(offer).await?;
+            let (peer, mut events) = self.new_peer(offer, MediaDirection::Received).await?;
             let answer = peer.answer(&mut events).await?;
             let sdp = sdp::with_start_bitrate(&offer.sdp, &answer);
             Ok((peer, events, sdp))
@@ -182,7 +183,7 @@ impl Inner {
             let feed = feed.ok_or_else(|| OfferError::PublisherNotFound {
                 publisher: publisher.clone(),
             })?;
-            let (peer, mut events) = self.new_peer(offer).await?;
+            let (peer, mut events) = self.new_peer(offer, MediaDirection::Sent).await?;
             let outlets = subscriber::add_outlets(&peer, offer, &feed).await?;
             let sdp = peer.answer(&mut events).await?;
             Ok((peer, events, feed, outlets, sdp))
@@ -209,11 +210,15 @@ impl Inner {
         Ok(answer)
     }
 
-    async fn new_peer(&self, offer: &Offer) -> Result<(Peer, PeerEvents), OfferError> {
+    async fn new_peer(
+        &self,
+        offer: &Offer,
+        media: MediaDirection,
+    ) -> Result<(Peer, PeerEvents), OfferError> {
         if self.resources.len() >= PEERS_MAX {
             return Err(OfferError::ServerFull { limit: PEERS_MAX });
         }
-        Peer::new(&self.mux, offer).await
+        Peer::new(&self.mux, offer, media).await
     }
 
     async fn join(&self, caller: &Caller, role: Role) -> Result<Seat, OfferError> {

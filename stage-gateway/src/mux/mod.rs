@@ -4,7 +4,9 @@
 //! first STUN request from an address, and by that address from then on. A full queue drops the newest datagram, as a
 //! full socket would.
 
+mod burst;
 mod candidates;
+mod path;
 mod runtime;
 mod stun;
 mod tcp;
@@ -21,6 +23,10 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use burst::Burst;
+use path::CurrentWay;
+pub(crate) use path::MediaPath;
+use quinn_udp::{UdpSockRef, UdpSocketState};
 pub(crate) use runtime::MuxRuntime;
 use tcp::FramedStream;
 
@@ -53,7 +59,9 @@ pub(crate) struct Mux {
 #[derive(Debug)]
 struct Shared {
     socket: UdpSocket,
+    offload: UdpSocketState,
     routes: Mutex<Routes>,
+    bursts: Mutex<Vec<Burst>>,
     counters: Arc<Counters>,
 }
 
@@ -88,11 +96,18 @@ impl Mux {
             address: listen,
             source,
         })?;
+        let offload =
+            UdpSocketState::new(UdpSockRef::from(&socket)).map_err(|source| StartError::Bind {
+                address: listen,
+                source,
+            })?;
         let addresses = candidates::addresses(local.ip(), advertised)
             .map_err(|source| StartError::Interfaces { source })?;
         let shared = Arc::new(Shared {
             socket,
+            offload,
             routes: Mutex::default(),
+            bursts: Mutex::default(),
             counters,
         });
         let tasks = [
@@ -133,12 +148,16 @@ impl Mux {
                 datagrams,
                 streams,
             },
+            way: CurrentWay::default(),
             v6: self.local.is_ipv6(),
         };
-        (
-            port,
-            MuxRuntime::new(self.shared.clone(), datagram_rx, stream_rx),
-        )
+        let runtime = MuxRuntime::new(
+            self.shared.clone(),
+            port.way.clone(),
+            datagram_rx,
+            stream_rx,
+        );
+        (port, runtime)
     }
 }
 
@@ -153,6 +172,7 @@ impl Drop for Mux {
 pub(crate) struct PeerPort {
     shared: Arc<Shared>,
     route: Route,
+    way: CurrentWay,
     v6: bool,
 }
 
@@ -169,6 +189,14 @@ impl PeerPort {
     /// What the peer connection is to bind; the socket is replaced by a share of the port.
     pub(crate) fn placeholder_address(&self) -> &'static str {
         if self.v6 { "[::1]:0" } else { "127.0.0.1:0" }
+    }
+
+    /// For media that is sent past the peer connection.
+    pub(crate) fn media_path(&self) -> MediaPath {
+        MediaPath {
+            shared: self.shared.clone(),
+            way: self.way.clone(),
+        }
     }
 
     /// Waits until the peer connection has let go of its share, which means that its driver ended.

@@ -14,6 +14,7 @@ use webrtc::runtime::{
     TokioRuntime,
 };
 
+use super::path::CurrentWay;
 use super::tcp::{FramedStream, VirtualListener};
 use super::udp::VirtualSocket;
 use super::{Datagram, Shared};
@@ -22,6 +23,7 @@ use super::{Datagram, Shared};
 #[derive(Debug)]
 pub(crate) struct MuxRuntime {
     shared: Arc<Shared>,
+    way: CurrentWay,
     datagrams: Mutex<Option<mpsc::Receiver<Datagram>>>,
     streams: Mutex<Option<mpsc::Receiver<FramedStream>>>,
 }
@@ -29,12 +31,14 @@ pub(crate) struct MuxRuntime {
 impl MuxRuntime {
     pub(super) fn new(
         shared: Arc<Shared>,
+        way: CurrentWay,
         datagrams: mpsc::Receiver<Datagram>,
         streams: mpsc::Receiver<FramedStream>,
     ) -> Self {
         let (datagrams, streams) = (Mutex::new(Some(datagrams)), Mutex::new(Some(streams)));
         Self {
             shared,
+            way,
             datagrams,
             streams,
         }
@@ -54,6 +58,7 @@ impl Runtime for MuxRuntime {
         let datagrams = self.datagrams.lock().take().ok_or(ErrorKind::AddrInUse)?;
         Ok(Arc::new(VirtualSocket {
             shared: self.shared.clone(),
+            way: self.way.clone(),
             local: placeholder.local_addr()?,
             datagrams: Mutex::new(datagrams),
         }))
@@ -66,6 +71,7 @@ impl Runtime for MuxRuntime {
         let streams = self.streams.lock().take().ok_or(ErrorKind::AddrInUse)?;
         Ok(Arc::new(VirtualListener {
             shared: self.shared.clone(),
+            way: self.way.clone(),
             local: placeholder.local_addr()?,
             streams: AsyncMutex::new(streams),
         }))

@@ -1,9 +1,14 @@
-//! The one thing that the port needs to know of STUN: for whom a binding request is.
+//! What the port needs to know of STUN: what it is, and for whom a binding request is.
 
 const HEADER_BYTES: usize = 20;
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
 const ATTRIBUTE_USERNAME: u16 = 0x0006;
+
+/// Whether a datagram is STUN and not DTLS, RTP or RTCP (RFC 7983 section 7).
+pub(crate) fn is_stun(datagram: &[u8]) -> bool {
+    datagram.first().is_some_and(|first| *first < 4)
+}
 
 /// Our half of the USERNAME of a STUN binding request (RFC 8445 section 7.2.2); `None` for anything else.
 pub(crate) fn local_ufrag(datagram: &[u8]) -> Option<&str> {
@@ -47,6 +52,14 @@ mod tests {
     fn the_local_half_of_the_username_is_found_behind_other_attributes() {
         let datagram = request(&[(0x0024, &[1, 2, 3]), (0x0006, b"ours:theirs")]);
         assert_eq!(local_ufrag(&datagram), Some("ours"));
+    }
+
+    #[test]
+    fn stun_is_told_from_dtls_and_media() {
+        assert!(is_stun(&request(&[])));
+        for other in [20, 63, 128, 191] {
+            assert!(!is_stun(&[other; 20]));
+        }
     }
 
     #[test]

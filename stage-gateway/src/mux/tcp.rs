@@ -15,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 use webrtc::runtime::{AsyncTcpListener, AsyncTcpStream};
 
+use super::path::{CurrentWay, Way};
 use super::{Shared, stun};
 
 /// Connections whose first frame has not come yet.
@@ -25,6 +26,9 @@ const FIRST_FRAME_WAIT: Duration = Duration::from_secs(5);
 
 /// Longest first frame: a STUN request.
 const FIRST_FRAME_BYTES_MAX: usize = 1_500;
+
+/// What precedes each frame (RFC 4571 section 2).
+const FRAME_LENGTH_BYTES: usize = 2;
 
 /// Frames that wait to be written to one connection; then the newest is dropped, as UDP would.
 const FRAME_QUEUE: usize = 512;
@@ -102,6 +106,7 @@ pub(super) struct FramedStream {
 #[derive(Debug)]
 pub(super) struct VirtualListener {
     pub(super) shared: Arc<Shared>,
+    pub(super) way: CurrentWay,
     pub(super) local: SocketAddr,
     pub(super) streams: AsyncMutex<mpsc::Receiver<FramedStream>>,
 }
@@ -114,7 +119,7 @@ impl AsyncTcpListener for VirtualListener {
                 return std::future::pending().await;
             };
             let peer = framed.peer;
-            let stream = VirtualStream::new(self.shared.clone(), self.local, framed);
+            let stream = VirtualStream::new(self, framed);
             Ok((Arc::new(stream) as Arc<dyn AsyncTcpStream>, peer))
         })
     }
@@ -127,6 +132,7 @@ impl AsyncTcpListener for VirtualListener {
 #[derive(Debug)]
 struct VirtualStream {
     shared: Arc<Shared>,
+    way: CurrentWay,
     local: SocketAddr,
     peer: SocketAddr,
     seen: Mutex<Bytes>,
@@ -135,13 +141,14 @@ struct VirtualStream {
 }
 
 impl VirtualStream {
-    fn new(shared: Arc<Shared>, local: SocketAddr, framed: FramedStream) -> Self {
+    fn new(listener: &VirtualListener, framed: FramedStream) -> Self {
         let (read, write) = framed.stream.into_split();
         let (frames, queue) = mpsc::channel(FRAME_QUEUE);
         tokio::spawn(write_frames(queue, write));
         Self {
-            shared,
-            local,
+            shared: listener.shared.clone(),
+            way: listener.way.clone(),
+            local: listener.local,
             peer: framed.peer,
             seen: Mutex::new(framed.seen),
             read,
@@ -186,7 +193,11 @@ impl AsyncTcpStream for VirtualStream {
     where
         'a: 'b,
     {
-        // One call is one whole frame. A connection that cannot keep up loses frames; it must not hold up the driver.
+        // One call is one whole frame, its length in front. A connection that cannot keep up loses frames; it must not hold up the driver.
+        self.way
+            .learn(buffer.get(FRAME_LENGTH_BYTES..).unwrap_or_default(), || {
+                Way::Tcp(self.frames.clone())
+            });
         if self
             .frames
             .try_send(Bytes::copy_from_slice(buffer))

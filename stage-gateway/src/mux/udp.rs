@@ -10,17 +10,39 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
+use quinn_udp::UdpSockRef;
+use tokio::io::Interest;
+
+use super::path::{CurrentWay, Way};
 use super::{Datagram, Shared};
 
-/// Largest datagram taken; WebRTC stays below 1,500.
-const DATAGRAM_BYTES_MAX: usize = 2_048;
+/// Messages taken from the socket by one call, each of which may be several datagrams from one address.
+const MESSAGES_MAX: usize = 16;
+
+/// Largest message: what the kernel joins at most (UDP_GRO).
+const MESSAGE_BYTES_MAX: usize = 65_536;
 
 /// Reads the shared socket for ever.
 pub(super) async fn receive(shared: Arc<Shared>) {
-    let mut buffer = vec![0_u8; DATAGRAM_BYTES_MAX];
+    let mut buffers: [_; MESSAGES_MAX] = std::array::from_fn(|_| vec![0_u8; MESSAGE_BYTES_MAX]);
+    let mut meta = [quinn_udp::RecvMeta::default(); MESSAGES_MAX];
     loop {
-        match shared.socket.recv_from(&mut buffer).await {
-            Ok((length, from)) => shared.deliver(&buffer[..length], from),
+        let Shared {
+            socket, offload, ..
+        } = shared.as_ref();
+        let mut slices = buffers.each_mut().map(|buffer| IoSliceMut::new(buffer));
+        let read = socket.async_io(Interest::READABLE, || {
+            offload.recv(UdpSockRef::from(socket), &mut slices, &mut meta)
+        });
+        match read.await {
+            Ok(count) => {
+                for (buffer, meta) in buffers.iter().zip(&meta).take(count) {
+                    let message = buffer.get(..meta.len).unwrap_or_default();
+                    for datagram in message.chunks(meta.stride.max(1)) {
+                        shared.deliver(datagram, meta.addr);
+                    }
+                }
+            }
             // ICMP errors of single peers surface here (Linux: ECONNREFUSED); they say nothing about the socket.
             Err(error) => tracing::debug!(%error, "WebRTC socket read failed"),
         }
@@ -49,6 +71,7 @@ impl Shared {
 #[derive(Debug)]
 pub(super) struct VirtualSocket {
     pub(super) shared: Arc<Shared>,
+    pub(super) way: CurrentWay,
     pub(super) local: SocketAddr,
     pub(super) datagrams: Mutex<mpsc::Receiver<Datagram>>,
 }
@@ -59,6 +82,8 @@ impl AsyncUdpSocket for VirtualSocket {
     }
 
     fn poll_send(&self, _cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        self.way
+            .learn(transmit.contents, || Way::Udp(transmit.destination));
         // The socket keeps one waker, and many peer connections share it: a full socket drops, nobody waits.
         match self
             .shared
