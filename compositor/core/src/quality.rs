@@ -22,9 +22,9 @@ impl Quality {
         let (averages, searches, draw_every, cost_percent) = match step {
             0 => (true, true, 1, 100),
             1 => (false, true, 1, 95),
-            2 => (false, false, 1, 85),
-            3 => (false, false, 2, 65),
-            STEP_MAX.. => (false, false, 4, 55),
+            2 => (false, false, 1, 90),
+            3 => (false, false, 2, 80),
+            STEP_MAX.. => (false, false, 4, 75),
         };
         Self {
             averages,
