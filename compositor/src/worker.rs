@@ -161,7 +161,7 @@ impl Work {
                 stats.cpu_ms = cpu_ms();
                 stats.busy_percent = self.busy.percent();
             }
-            wire::write_blocking(&mut self.socket, &message)?;
+            (self.busy).wait(|| wire::write_blocking(&mut self.socket, &message))?;
         }
         Ok(())
     }

@@ -1,14 +1,14 @@
 //! When a composition goes down the degradation ladder, and when up again.
 //!
-//! Decides on what the worker reports, about once a second. Down: it stays too far behind the stage and does not catch
-//! up. Up: it has kept pace for a while and was idle enough for what the step above costs; if that step does not last, the
+//! Decides on what the worker reports, about once a second. Down: it is busy, stays too far behind the stage and does
+//! not catch up. Up: it has kept pace for a while and was idle enough for what the step above costs; if that step does not last, the
 //! next attempt waits twice as long. A step that was decided waits to be obeyed before anything else is decided.
 
 use std::time::Duration;
 
 use crate::limits::{
-    COMPOSITION_DELAY, DEGRADE_AFTER, LATE_BEYOND_DELAY, ON_TIME_BEYOND_DELAY, RESTORE_AFTER,
-    RESTORE_AFTER_MAX, RESTORE_BUSY_PERCENT_MAX, RESTORED_FOR,
+    COMPOSITION_DELAY, DEGRADE_AFTER, LATE_BEYOND_DELAY, LATE_BUSY_PERCENT_MIN,
+    ON_TIME_BEYOND_DELAY, RESTORE_AFTER, RESTORE_AFTER_MAX, RESTORE_BUSY_PERCENT_MAX, RESTORED_FOR,
 };
 use crate::quality::{Quality, STEP_MAX};
 use crate::time::MonotonicTime;
@@ -18,7 +18,7 @@ use crate::time::MonotonicTime;
 pub struct Pace {
     /// How far its newest frame is behind the stage clock.
     pub behind: Duration,
-    /// How much of its time it did not wait for records.
+    /// How much of its time it did not wait for the server.
     pub busy_percent: u8,
     /// The step that it obeys.
     pub step: u8,
@@ -80,7 +80,7 @@ impl Ladder {
             self.restore_after = RESTORE_AFTER;
         }
         let beyond_delay = pace.behind.saturating_sub(COMPOSITION_DELAY);
-        if beyond_delay > LATE_BEYOND_DELAY {
+        if beyond_delay > LATE_BEYOND_DELAY && pace.busy_percent >= LATE_BUSY_PERCENT_MIN {
             return self.late(now, pace.behind);
         }
         if beyond_delay > ON_TIME_BEYOND_DELAY || !self.has_room_above(pace.busy_percent) {

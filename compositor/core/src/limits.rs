@@ -68,6 +68,9 @@ pub const WORKER_DEATHS_WINDOW: Duration = Duration::from_secs(60);
 /// A worker that is so far behind the stage, beyond the composition delay, is late: players begin to starve.
 pub const LATE_BEYOND_DELAY: Duration = Duration::from_secs(1);
 
+/// A late worker that is less busy than this waits for the server: giving up quality would not help.
+pub const LATE_BUSY_PERCENT_MIN: u8 = 50;
+
 /// A worker that is late for so long, and not less late than before, takes a step down the degradation ladder. A successor
 /// of a killed worker and one that was held up for a moment catch up meanwhile.
 pub const DEGRADE_AFTER: Duration = Duration::from_secs(2);

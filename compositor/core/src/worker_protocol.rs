@@ -158,7 +158,7 @@ pub struct WorkerStats {
     pub pixels_decoded: u64,
     /// User and system CPU time of the process, milliseconds.
     pub cpu_ms: u64,
-    /// How much of its time since the last report the worker did not wait for records.
+    /// How much of its time since the last report the worker did not wait for records, or for the server to take what it made.
     pub busy_percent: u8,
     /// When the last composed frame was due.
     pub composed_until: MediaTime,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use compositor_core::ladder::{Ladder, Pace};
 use compositor_core::limits::{
-    COMPOSITION_DELAY, DEGRADE_AFTER, LATE_BEYOND_DELAY, ON_TIME_BEYOND_DELAY, RESTORE_AFTER,
-    RESTORE_AFTER_MAX, RESTORED_FOR,
+    COMPOSITION_DELAY, DEGRADE_AFTER, LATE_BEYOND_DELAY, LATE_BUSY_PERCENT_MIN,
+    ON_TIME_BEYOND_DELAY, RESTORE_AFTER, RESTORE_AFTER_MAX, RESTORED_FOR,
 };
 use compositor_core::quality::STEP_MAX;
 use compositor_core::time::MonotonicTime;
@@ -89,6 +89,13 @@ fn who_is_late_for_a_moment_stays() {
         world.seconds(2, |_| LATE_MS, 100);
         world.second(LATE_MS - 1, 100);
     }
+    assert_eq!(world.taken, []);
+}
+
+#[test]
+fn who_is_late_because_the_server_is_stays() {
+    let mut world = World::new();
+    world.seconds(60, |second| LATE_MS + second, LATE_BUSY_PERCENT_MIN - 1);
     assert_eq!(world.taken, []);
 }
 
