@@ -12,7 +12,7 @@ pub struct Quality {
     pub searches: bool,
     /// Frame k is drawn when it is a multiple of this; the others repeat the picture before them.
     pub draw_every: u64,
-    /// CPU time of the worker against that of full quality (`benches/RESULTS.md`).
+    /// CPU time of the worker against that of full quality; an estimate between the rows of `benches/RESULTS.md`.
     pub cost_percent: u32,
 }
 
