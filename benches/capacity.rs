@@ -68,6 +68,7 @@ fn rows(
 ) -> Result<(), BenchError> {
     let stage = Stage {
         clips: clips.iter().cycle().take(participants).collect(),
+        step: 0,
     };
     let mut rows = Vec::new();
     for compositions in 1..=COMPOSITIONS_MAX {

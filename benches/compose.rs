@@ -78,6 +78,7 @@ impl Bench {
         for count in PARTICIPANTS {
             let stage = Stage {
                 clips: clips.iter().cycle().take(count).collect(),
+                step: 0,
             };
             let rounds: Vec<Round> = (0..rounds)
                 .map(|_| self.round(&stage))

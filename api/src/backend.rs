@@ -14,6 +14,7 @@ use recorder::AdBreak;
 use serde::{Deserialize, Serialize};
 
 use crate::arn::Arn;
+use crate::composition::MachineFull;
 use crate::store::Revocation;
 
 /// What operations call. Implemented over the gateway, the channels and the composition driver.
@@ -54,7 +55,7 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Begins a composition that the store holds in STARTING. From here on the driver reports every change with
     /// `Store::update_composition`. On an error the composition is forgotten.
-    async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), BackendError>;
+    async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), StartError>;
 
     /// Begins a graceful stop; nothing happens when it is stopping or over.
     async fn stop_composition(&self, composition: &CompositionId) -> Result<(), BackendError>;
@@ -118,6 +119,17 @@ impl BackendError {
             source: None,
         }
     }
+}
+
+/// Why a composition does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The machine has no room for it; callers see why.
+    #[error(transparent)]
+    Full(#[from] MachineFull),
+    /// Something inside failed.
+    #[error(transparent)]
+    Failed(#[from] BackendError),
 }
 
 /// What there is under the name of a bucket.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-use crate::backend::BackendError;
+use crate::backend::{BackendError, StartError};
 
 /// The failure of one request.
 #[derive(Debug, thiserror::Error)]
@@ -183,6 +183,15 @@ impl ApiError {
 impl From<BackendError> for ApiError {
     fn from(error: BackendError) -> Self {
         Self::internal(error)
+    }
+}
+
+impl From<StartError> for ApiError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Full(full) => Self::new(ErrorKind::ServiceQuotaExceeded, full.to_string()),
+            StartError::Failed(error) => error.into(),
+        }
     }
 }
 

@@ -19,7 +19,8 @@ use stage_gateway::token::TokenSpec;
 
 use crate::arn::Arn;
 use crate::backend::{
-    Backend, BackendError, BucketLook, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
+    Backend, BackendError, BucketLook, CompositionSpec, LiveStream, StartError, StreamHealth,
+    TokenRequest,
 };
 use crate::composition::Compositions;
 use crate::dto;
@@ -126,7 +127,7 @@ impl Backend for LiveBackend {
         }
     }
 
-    async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), BackendError> {
+    async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), StartError> {
         self.compositions.start(spec.clone(), rand::random())
     }
 

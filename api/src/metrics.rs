@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -21,12 +22,12 @@ const TRACK: &[&str] = &["composition", "participant", "kind"];
 
 /// The newest counters of every running composition's worker.
 #[derive(Debug, Default)]
-pub struct WorkerMetrics(Mutex<BTreeMap<CompositionId, WorkerStats>>);
+pub struct WorkerMetrics(Mutex<BTreeMap<CompositionId, (WorkerStats, Duration)>>);
 
 impl WorkerMetrics {
-    /// A worker said this.
-    pub fn tell(&self, composition: &CompositionId, stats: WorkerStats) {
-        self.0.lock().insert(composition.clone(), stats);
+    /// A worker said this when it was so far behind the stage.
+    pub fn tell(&self, composition: &CompositionId, stats: WorkerStats, behind: Duration) {
+        self.0.lock().insert(composition.clone(), (stats, behind));
     }
 
     /// The composition is over.
@@ -36,8 +37,8 @@ impl WorkerMetrics {
 
     fn text(&self) -> prometheus::Result<String> {
         let families = Families::new()?;
-        for (composition, stats) in &*self.0.lock() {
-            families.add(composition.as_str(), stats);
+        for (composition, (stats, behind)) in &*self.0.lock() {
+            families.add(composition.as_str(), stats, *behind);
         }
         TextEncoder::new().encode_to_string(&families.registry.gather())
     }
@@ -82,6 +83,9 @@ struct Families {
     pixels: IntCounterVec,
     cpu: GaugeVec,
     behind: GaugeVec,
+    busy: GaugeVec,
+    step: GaugeVec,
+    steps: IntCounterVec,
     skew: GaugeVec,
     buffered: GaugeVec,
     late: IntCounterVec,
@@ -137,6 +141,21 @@ impl Families {
                 "How far composing is behind the stage, the composition delay included.",
                 COMPOSITION,
             )?,
+            busy: gauge(
+                "proscenium_worker_busy_ratio",
+                "How much of its time the worker did not wait for media.",
+                COMPOSITION,
+            )?,
+            step: gauge(
+                "proscenium_degradation_step",
+                "The step on the degradation ladder: 0 is full quality.",
+                COMPOSITION,
+            )?,
+            steps: counter(
+                "proscenium_degradation_steps_total",
+                "Steps taken on the degradation ladder, down and up.",
+                COMPOSITION,
+            )?,
             skew: gauge(
                 "proscenium_participant_skew_seconds",
                 "How much later the sound is heard than the picture is shown.",
@@ -161,7 +180,7 @@ impl Families {
         })
     }
 
-    fn add(&self, composition: &str, stats: &WorkerStats) {
+    fn add(&self, composition: &str, stats: &WorkerStats, behind: Duration) {
         let labels = &[composition];
         for (family, value) in [
             (&self.frames, stats.frames_composed),
@@ -169,12 +188,18 @@ impl Families {
             (&self.decoded, stats.units_decoded),
             (&self.damaged, stats.units_damaged),
             (&self.pixels, stats.pixels_decoded),
+            (&self.steps, stats.steps_taken),
         ] {
             family.with_label_values(labels).inc_by(value);
         }
-        let seconds = |ms: f64| ms / 1000.0;
-        (self.cpu.with_label_values(labels)).set(seconds(stats.cpu_ms as f64));
-        (self.behind.with_label_values(labels)).set(seconds(stats.behind_ms.into()));
+        for (family, value) in [
+            (&self.cpu, stats.cpu_ms as f64 / 1000.0),
+            (&self.behind, behind.as_secs_f64()),
+            (&self.busy, f64::from(stats.busy_percent) / 100.0),
+            (&self.step, f64::from(stats.step)),
+        ] {
+            family.with_label_values(labels).set(value);
+        }
         for participant in &stats.participants {
             self.add_participant(composition, participant);
         }
@@ -223,12 +248,17 @@ mod tests {
         let stats = WorkerStats {
             pixels_decoded: 921_600,
             participants: vec![participant],
+            step: 2,
+            steps_taken: 4,
             ..WorkerStats::default()
         };
-        metrics.tell(&composition, stats);
+        metrics.tell(&composition, stats, Duration::from_millis(1250));
         let text = metrics.text().unwrap();
         for line in [
             r#"proscenium_pixels_decoded_total{composition="c1"} 921600"#,
+            r#"proscenium_worker_behind_seconds{composition="c1"} 1.25"#,
+            r#"proscenium_degradation_step{composition="c1"} 2"#,
+            r#"proscenium_degradation_steps_total{composition="c1"} 4"#,
             r#"proscenium_participant_skew_seconds{composition="c1",participant="ada"} -0.0015"#,
             r#"proscenium_track_late_total{composition="c1",kind="video",participant="ada"} 3"#,
         ] {

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 use crate::backend::Backend;
 use crate::channel_recording::{self, ChannelRecordings};
 use crate::clock::Clock;
-use crate::composition::{Compositions, Services, ended_by_kill};
+use crate::composition::{Compositions, Load, Services, ended_by_kill};
 use crate::config::{BaseUrl, Config, LimitsProfile, REGION, Secret};
 use crate::data_dir::DataDir;
 use crate::endpoints::ingest_endpoint;
@@ -174,6 +174,7 @@ impl Platform {
         tokio::spawn(warm_up(worker.clone()));
         let spool_root = folder.join(SPOOL_FOLDER);
         let metrics = Arc::new(WorkerMetrics::default());
+        let cpus = std::thread::available_parallelism().map_or(1.0, |cpus| cpus.get() as f64);
         let compositions = Arc::new(Compositions::new(Services {
             gateway: gateway.clone(),
             objects: objects.clone(),
@@ -182,6 +183,7 @@ impl Platform {
             spool_root: spool_root.clone(),
             rtmp_url: format!("rtmp://{}/app", channels.own_addr()),
             metrics: Arc::clone(&metrics),
+            load: parking_lot::Mutex::new(Load::new(cpus * f64::from(config.cpu_percent) / 100.0)),
             clock,
             recording_clock: wall_clock.clone(),
         }));

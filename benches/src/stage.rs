@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use compositor_core::access_unit::{AccessUnit, Codec};
 use compositor_core::id::{CompositionId, Layer as LayerId, ParticipantId, TrackId};
-use compositor_core::journal::{JournalSeq, LayerChoice, Record, RecordBody};
+use compositor_core::journal::{Degradation, JournalSeq, LayerChoice, Record, RecordBody};
 use compositor_core::layout::{
     Candidate, Canvas, GridSpec, LayoutSpec, Slot, VideoAspectRatio, layout,
 };
@@ -34,6 +34,8 @@ const CANVAS: (u16, u16, u32) = (1280, 720, 2_500_000);
 pub struct Stage<'a> {
     /// What each sends.
     pub clips: Vec<&'a Clip>,
+    /// On the degradation ladder.
+    pub step: u8,
 }
 
 impl Stage<'_> {
@@ -94,6 +96,11 @@ impl Stage<'_> {
         let mut entries: Vec<(Duration, RecordBody)> = Vec::new();
         let snapshot = RosterChange::Snapshot(self.publishers());
         entries.push((Duration::ZERO, RecordBody::Roster(snapshot)));
+        let step = Degradation {
+            composition: composition(),
+            step: self.step,
+        };
+        entries.push((Duration::ZERO, RecordBody::Degradation(step)));
         for (arrival, layer) in (0..).zip(self.shown_layers()) {
             let choice = LayerChoice {
                 composition: composition(),

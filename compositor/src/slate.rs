@@ -9,7 +9,7 @@ use compositor_core::time::FrameRate;
 use compositor_core::worker_protocol::EncoderSpec;
 
 use crate::codec::CodecError;
-use crate::codec::h264::H264Encoder;
+use crate::codec::h264::{H264Encoder, Search};
 use crate::raster::slate::slate;
 use crate::raster::{Item, Raster};
 
@@ -92,14 +92,15 @@ fn encode(spec: SlateSpec) -> Result<Vec<Bytes>, CodecError> {
         picture: Arc::new(slate(canvas.width, canvas.height)),
     }];
     raster.draw(&mut drawn, scene);
-    let mut encoder = H264Encoder::new(&EncoderSpec {
+    let spec = EncoderSpec {
         width,
         height,
         fps,
         bitrate: BITRATE,
         keyframe_every: Vec::new(),
         thumbnail_every: None,
-    })?;
+    };
+    let mut encoder = H264Encoder::new(&spec, Search::Usual)?;
     let frame = encoder.frame(drawn);
     (0..fps.frames_in(GROUP_SECONDS).max(1))
         .map(|k| Ok(encoder.encode(&frame, k == 0)?.data))

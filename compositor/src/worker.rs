@@ -3,12 +3,11 @@
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
+use std::time::{Duration, Instant};
 
-use compositor_core::journal::{Record, RecordBody, RecordError};
+use compositor_core::journal::{Record, RecordError};
 use compositor_core::time::MediaTime;
 use compositor_core::worker_protocol::{FromWorker, ToWorker};
 use nix::sys::resource::{UsageWho, getrusage};
@@ -85,19 +84,17 @@ fn compose(socket: UnixStream) -> Result<(), WorkerError> {
         None => return Ok(()),
     };
     let (batches, inputs) = sync_channel(BATCHES_MAX);
-    let newest = Arc::new(AtomicU64::new(0));
-    let read_until = Arc::clone(&newest);
     thread::spawn(move || {
-        if let Err(error) = read(&mut reading, &batches, &read_until) {
+        if let Err(error) = read(&mut reading, &batches) {
             // The composer may have ended meanwhile, then nobody is left to tell.
             let _ = batches.send(Err(error));
         }
     });
     Work {
         composer: Composer::new(job)?,
-        newest,
         socket,
         out: Vec::new(),
+        busy: Busy::begin(),
     }
     .run(&inputs)
 }
@@ -106,7 +103,6 @@ fn compose(socket: UnixStream) -> Result<(), WorkerError> {
 fn read(
     socket: &mut UnixStream,
     batches: &SyncSender<Result<Input, WorkerError>>,
-    newest: &AtomicU64,
 ) -> Result<(), WorkerError> {
     while let Some(message) = wire::read_blocking(socket)? {
         let input = match message {
@@ -115,9 +111,6 @@ fn read(
             ToWorker::Records(mut bytes) => {
                 let mut records = Vec::new();
                 while let Some(record) = Record::decode(&mut bytes)? {
-                    if record.body == RecordBody::Watermark {
-                        newest.fetch_max(record.time.0, Ordering::Relaxed);
-                    }
                     records.push(record);
                 }
                 if !bytes.is_empty() {
@@ -136,16 +129,15 @@ fn read(
 /// The composer between the reader and the socket.
 struct Work {
     composer: Composer,
-    /// The newest watermark that was read, composed or not.
-    newest: Arc<AtomicU64>,
     socket: UnixStream,
     out: Vec<FromWorker>,
+    busy: Busy,
 }
 
 impl Work {
     fn run(mut self, inputs: &Receiver<Result<Input, WorkerError>>) -> Result<(), WorkerError> {
         // The channel closes when the server does: then there is nobody to compose for.
-        while let Ok(input) = inputs.recv() {
+        while let Ok(input) = self.busy.wait(|| inputs.recv()) {
             match input? {
                 Input::Stop(at) => self.composer.stop(at, &mut self.out)?,
                 Input::Records(records) => {
@@ -164,18 +156,48 @@ impl Work {
     }
 
     fn send(&mut self) -> Result<(), WorkerError> {
-        let newest = MediaTime(self.newest.load(Ordering::Relaxed));
         for mut message in self.out.drain(..) {
             if let FromWorker::Stats(stats) = &mut message {
                 stats.cpu_ms = cpu_ms();
-                let unread = newest.since(self.composer.watermark()).as_millis();
-                stats.behind_ms = stats
-                    .behind_ms
-                    .saturating_add(u32::try_from(unread).unwrap_or(u32::MAX));
+                stats.busy_percent = self.busy.percent();
             }
-            wire::write_blocking(&mut self.socket, &message)?;
+            (self.busy).wait(|| wire::write_blocking(&mut self.socket, &message))?;
         }
         Ok(())
+    }
+}
+
+/// How much of its time a thread did not wait. A thread that may not run counts as busy.
+struct Busy {
+    since: Instant,
+    waited: Duration,
+}
+
+impl Busy {
+    fn begin() -> Self {
+        Self {
+            since: Instant::now(),
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// Does what only waits.
+    fn wait<T>(&mut self, waiting: impl FnOnce() -> T) -> T {
+        let begun = Instant::now();
+        let answer = waiting();
+        self.waited += begun.elapsed();
+        answer
+    }
+
+    /// Since the last time that this was asked.
+    fn percent(&mut self) -> u8 {
+        let Self { since, waited } = std::mem::replace(self, Self::begin());
+        let all = since.elapsed().as_secs_f64();
+        if all == 0.0 {
+            return 0;
+        }
+        // Between 0 and 100: what was waited for is a part of it.
+        ((1.0 - waited.as_secs_f64() / all) * 100.0) as u8
     }
 }
 
@@ -191,7 +213,7 @@ fn cpu_ms() -> u64 {
 mod tests {
     use bytes::{Bytes, BytesMut};
     use compositor_core::id::CompositionId;
-    use compositor_core::journal::JournalSeq;
+    use compositor_core::journal::{JournalSeq, RecordBody};
     use compositor_core::layout::{GridSpec, LayoutSpec, VideoAspectRatio};
     use compositor_core::time::FrameRate;
     use compositor_core::worker_protocol::{EncoderSpec, Job};

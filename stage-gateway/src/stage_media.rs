@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use compositor_core::id::{CompositionId, Layer, SessionId, TrackId};
-use compositor_core::journal::JournalSeq;
+use compositor_core::journal::{Degradation, JournalSeq, RecordBody};
 use compositor_core::roster::Publisher;
 use compositor_core::sink::{JournalError, JournalReader, StageJournal};
 use compositor_core::time::MediaTime;
@@ -37,6 +37,14 @@ impl StageMedia {
     /// The stage clock now.
     pub fn media_now(&self) -> MediaTime {
         self.session.media_now()
+    }
+
+    /// Journals that a composition took a step on the degradation ladder, from now on.
+    pub fn degrade(&self, composition: &CompositionId, step: u8) {
+        let composition = composition.clone();
+        let step = Degradation { composition, step };
+        self.session
+            .append(self.media_now(), RecordBody::Degradation(step));
     }
 
     /// Who publishes, in order of arrival; also those within the grace window.

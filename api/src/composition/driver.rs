@@ -13,8 +13,9 @@ use compositor_core::composition::{
 };
 use compositor_core::error_chain::error_chain;
 use compositor_core::id::DestinationId;
+use compositor_core::ladder::Pace;
 use compositor_core::time::{MediaTime, MonotonicTime};
-use compositor_core::worker_protocol::{Job, VideoUnit};
+use compositor_core::worker_protocol::{Job, VideoUnit, WorkerStats};
 use stage_gateway::event::{GatewayEvent, GatewayEventKind};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
@@ -24,8 +25,9 @@ use super::destination::{Destination, Report};
 use super::encoders::EncoderPlan;
 use super::kept_jobs::KeptJobs;
 use super::progress::progress;
+use super::quality::QualityControl;
 use crate::backend::{CompositionSpec, DestinationTarget};
-use crate::event::{NewEvent, composition_event};
+use crate::event::{NewEvent, QualityChange, composition_event, quality_event};
 use crate::store::CompositionProgress;
 
 /// Units between the worker and the destinations; few, because the worker's socket already holds some.
@@ -59,6 +61,8 @@ pub(super) struct Driver {
     reports: mpsc::Sender<Report>,
     supervisor: Option<SupervisorHandle>,
     kept_jobs: KeptJobs,
+    /// While it runs and was not told to stop.
+    quality: Option<QualityControl>,
     unstored: Unstored,
 }
 
@@ -112,6 +116,7 @@ pub(super) async fn drive(
         reports,
         supervisor: None,
         kept_jobs: KeptJobs::default(),
+        quality: None,
         unstored: Unstored::default(),
     };
     let mut wakers = Wakers {
@@ -131,6 +136,7 @@ pub(super) async fn drive(
     // The worker ends with its listener.
     drop(wakers);
     driver.services.metrics.forget(&driver.spec.id);
+    driver.services.load.lock().forget(&driver.spec.id);
     driver.store_last().await;
 }
 
@@ -180,6 +186,10 @@ impl Driver {
             encoders: self.plan.encoders.clone(),
             resume: None,
         };
+        self.quality = Some(QualityControl::new(
+            self.spec.id.clone(),
+            Arc::clone(&journal),
+        ));
         self.supervisor = Some(supervise(
             self.services.worker.clone(),
             job,
@@ -258,8 +268,13 @@ impl Driver {
                     destination.thumbnail(k, jpeg.clone()).await;
                 }
             }
-            WorkerEvent::Spawned { pid } => tracing::info!(%composition, pid, "worker started"),
-            WorkerEvent::Stats(stats) => self.services.metrics.tell(composition, stats),
+            WorkerEvent::Spawned { pid } => {
+                tracing::info!(%composition, pid, "worker started");
+                if let Some(quality) = &self.quality {
+                    quality.repeat();
+                }
+            }
+            WorkerEvent::Stats(stats) => self.look_at(stats).await,
             WorkerEvent::Died { cause } => {
                 tracing::warn!(%composition, cause, "worker died, a successor continues")
             }
@@ -270,6 +285,34 @@ impl Driver {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Shows what the worker says of itself, counts what it costs, and gives up quality when it is too slow.
+    async fn look_at(&mut self, stats: WorkerStats) {
+        let now = self.services.clock.monotonic();
+        let pace = Pace {
+            behind: self.media_now().since(stats.composed_until),
+            busy_percent: stats.busy_percent,
+            step: stats.step,
+        };
+        (self.services.load.lock()).report(now, &self.spec.id, &stats);
+        (self.services.metrics).tell(&self.spec.id, stats, pace.behind);
+        let taken = self
+            .quality
+            .as_mut()
+            .and_then(|quality| quality.see(now, pace));
+        let Some(step) = taken else {
+            return;
+        };
+        let (from, behind_ms) = (pace.step, pace.behind.as_millis());
+        tracing::info!(composition = %self.spec.id, from, step, behind_ms, "quality changes");
+        let change = QualityChange { from, step };
+        self.keep_event(quality_event(
+            &self.spec,
+            self.services.clock.wall(),
+            change,
+        ));
+        self.store().await;
     }
 
     async fn pass_video(&mut self, unit: VideoUnit) {
@@ -318,19 +361,17 @@ impl Driver {
 
     /// Stores the newest state and the events that led to it, at once or not at all.
     async fn store(&mut self) {
-        let Unstored {
-            progress: Some(progress),
-            events,
-        } = &self.unstored
-        else {
-            return;
+        let (store, Unstored { progress, events }) = (&self.services.store, &self.unstored);
+        let stored = match progress {
+            Some(progress) => (store
+                .update_composition(&self.spec.id, progress, events)
+                .await)
+                .map(drop),
+            None if events.is_empty() => return,
+            None => store.append_events(events).await,
         };
-        let store = &self.services.store;
-        match store
-            .update_composition(&self.spec.id, progress, events)
-            .await
-        {
-            Ok(_) => self.unstored = Unstored::default(),
+        match stored {
+            Ok(()) => self.unstored = Unstored::default(),
             Err(error) => {
                 tracing::error!(composition = %self.spec.id, error = %error_chain(&error), "state not stored");
             }
@@ -341,7 +382,7 @@ impl Driver {
     /// server restarts.
     async fn store_last(mut self) {
         for _ in 0..STORE_AGAIN_MAX {
-            if self.unstored.progress.is_none() {
+            if self.unstored.progress.is_none() && self.unstored.events.is_empty() {
                 return;
             }
             tokio::time::sleep(STORE_AGAIN_AFTER).await;
@@ -350,20 +391,22 @@ impl Driver {
     }
 
     fn note(&mut self, event: &Event) {
-        if self.unstored.events.len() < UNSTORED_EVENTS_MAX {
-            let at = self.services.clock.wall();
-            self.unstored
-                .events
-                .push(composition_event(&self.spec, at, event));
-        } else {
-            tracing::error!(composition = %self.spec.id, "an event is lost: the store takes none");
-        }
+        let at = self.services.clock.wall();
+        self.keep_event(composition_event(&self.spec, at, event));
         tracing::info!(
             composition = %self.spec.id,
             destination = event.destination().map(DestinationId::as_str),
             error_code = event.error_code(),
             "{}", event.name()
         );
+    }
+
+    fn keep_event(&mut self, event: NewEvent) {
+        if self.unstored.events.len() < UNSTORED_EVENTS_MAX {
+            self.unstored.events.push(event);
+        } else {
+            tracing::error!(composition = %self.spec.id, "an event is lost: the store takes none");
+        }
     }
 
     async fn open(&mut self, id: DestinationId, attempt: u32) {
@@ -397,6 +440,7 @@ impl Driver {
 
     async fn begin_stop(&mut self, cause: StopCause) {
         tracing::info!(composition = %self.spec.id, ?cause, "stopping");
+        self.quality = None;
         let at = self.media_now();
         match &self.supervisor {
             Some(supervisor) => supervisor.stop(at),

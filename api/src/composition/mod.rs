@@ -4,7 +4,9 @@ mod destination;
 mod driver;
 mod encoders;
 mod kept_jobs;
+mod load;
 mod progress;
+mod quality;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,8 +23,9 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::driver::Command;
+pub use self::load::{Load, MachineFull};
 pub use self::progress::ended_by_kill;
-use crate::backend::{BackendError, CompositionSpec};
+use crate::backend::{BackendError, CompositionSpec, StartError};
 use crate::clock::Clock;
 use crate::metrics::WorkerMetrics;
 use crate::store::Store;
@@ -46,6 +49,8 @@ pub struct Services {
     pub rtmp_url: String,
     /// What the workers say of themselves.
     pub metrics: Arc<WorkerMetrics>,
+    /// What the workers cost.
+    pub load: Mutex<Load>,
     /// The real clocks.
     pub clock: Clock,
     /// The same, for recordings.
@@ -89,8 +94,8 @@ impl Compositions {
         }
     }
 
-    /// Starts a composition that the store holds in STARTING.
-    pub fn start(&self, spec: CompositionSpec, retry_seed: u64) -> Result<(), BackendError> {
+    /// Starts a composition that the store holds in STARTING, if the machine has room for it.
+    pub fn start(&self, spec: CompositionSpec, retry_seed: u64) -> Result<(), StartError> {
         let start = driver::start_spec(&spec, retry_seed)?;
         let (commands, command_rx) = mpsc::channel(COMMANDS_MAX);
         let handle = Handle {
@@ -101,8 +106,9 @@ impl Compositions {
         let mut running = self.running.lock();
         if running.is_draining {
             let what = format!("composition {} is not started: the server stops", spec.id);
-            return Err(BackendError::plain(what));
+            return Err(BackendError::plain(what).into());
         }
+        services.load.lock().admit(spec.id.clone())?;
         running.reap();
         running.handles.insert(spec.id.clone(), handle);
         running.tasks.spawn(async move {

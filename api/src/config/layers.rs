@@ -77,9 +77,11 @@ pub(super) const S3_SECRET_ACCESS_KEY: Key = Key {
     secret: true,
     ..key("s3.secret_access_key", "PROSCENIUM_S3_SECRET_ACCESS_KEY")
 };
+pub(super) const LIMITS_CPU_PERCENT: Key =
+    key("limits.cpu_percent", "PROSCENIUM_LIMITS_CPU_PERCENT");
 pub(super) const LIMITS_PROFILE: Key = key("limits.profile", "PROSCENIUM_LIMITS_PROFILE");
 
-const KEYS: [&Key; 27] = [
+const KEYS: [&Key; 28] = [
     &HTTP,
     &RTMP,
     &S3,
@@ -106,6 +108,7 @@ const KEYS: [&Key; 27] = [
     &S3_CREDENTIALS,
     &S3_ACCESS_KEY_ID,
     &S3_SECRET_ACCESS_KEY,
+    &LIMITS_CPU_PERCENT,
     &LIMITS_PROFILE,
 ];
 

@@ -55,6 +55,8 @@ pub struct Config {
     pub credentials: Vec<ApiCredential>,
     /// Which request rates are enforced.
     pub limits_profile: LimitsProfile,
+    /// How much of the machine's CPUs compositions may use before no other one is started.
+    pub cpu_percent: u32,
     /// Opens the page's session API when HTTP listens elsewhere than on loopback.
     pub admin_password: Option<Secret>,
     /// Who shows it may read the metrics; without it nobody may.

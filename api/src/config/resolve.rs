@@ -21,6 +21,10 @@ const DEFAULT_S3_PORT: u16 = 9000;
 const DEFAULT_WEBRTC_PORT: u16 = 8189;
 /// More days are an archive, which is not kept here.
 const KEEP_DAYS_MAX: u32 = 3650;
+/// Compositions leave a tenth of the machine to the gateway, the channels and the store.
+const CPU_PERCENT_DEFAULT: u32 = 90;
+/// More than the machine has: who knows that its publishers never all speak at once.
+const CPU_PERCENT_MAX: u32 = 1000;
 /// As long as IVS keeps the sessions of channels.
 const STAGE_HISTORY_DAYS_DEFAULT: u32 = 60;
 /// Some 10 GB of envelopes.
@@ -60,6 +64,9 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     let credentials = credentials::resolve(&layers, http, &s3, p);
     let quotas = quotas::resolve(layers.quotas.as_ref(), p);
     let limits_profile = layers.take(&layers::LIMITS_PROFILE, p, value::limits_profile);
+    let cpu_percent = layers.take(&layers::LIMITS_CPU_PERCENT, p, |given| {
+        value::number(given, 1..=CPU_PERCENT_MAX)
+    });
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -73,6 +80,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
         s3,
         credentials,
         limits_profile: limits_profile.unwrap_or(LimitsProfile::Off),
+        cpu_percent: cpu_percent.unwrap_or(CPU_PERCENT_DEFAULT),
         admin_password,
         metrics_token,
         trusted_proxies: trusted_proxies.unwrap_or_default(),

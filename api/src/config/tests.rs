@@ -324,6 +324,13 @@ fn quotas_are_the_documented_ones_unless_the_file_says_otherwise() {
         "[limits]\nquotas = 3\n",
         &["limits.quotas = 3: must be a table"],
     );
+    assert_eq!(config.cpu_percent, 90);
+    let config = from_file("[limits]\ncpu_percent = 250\n").unwrap();
+    assert_eq!(config.cpu_percent, 250);
+    file_refused(
+        "[limits]\ncpu_percent = 0\n",
+        &["limits.cpu_percent = 0: must be a whole number from 1 to 1000"],
+    );
     file_refused("[limits]\nother = 3\n", &["limits.other: unknown key"]);
 }
 

@@ -2,6 +2,7 @@
 
 mod composition;
 pub mod feed;
+mod quality;
 pub mod recording;
 mod retention;
 pub(crate) mod stage_update;
@@ -16,6 +17,7 @@ use crate::ids;
 use crate::wall_clock::iso8601_seconds;
 
 pub use crate::event::composition::{composition_event, killed_composition_events};
+pub use crate::event::quality::{QualityChange, quality_event};
 pub use crate::event::retention::{keep_retention, removed_before};
 
 /// What an event is about, in the words of EventBridge.
@@ -37,11 +39,13 @@ pub enum DetailType {
     RecordingStateChange,
     /// An ad break was inserted.
     AdBreakStateChange,
+    /// A composition took a step on the degradation ladder. Not of IVS.
+    CompositionQualityChange,
 }
 
 impl DetailType {
     /// Every one.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CompositionStateChange,
         Self::StageUpdate,
         Self::ParticipantRecordingStateChange,
@@ -50,6 +54,7 @@ impl DetailType {
         Self::LimitBreach,
         Self::RecordingStateChange,
         Self::AdBreakStateChange,
+        Self::CompositionQualityChange,
     ];
 
     /// As it stands in `detail-type`.
@@ -63,6 +68,22 @@ impl DetailType {
             Self::LimitBreach => "IVS Limit Breach",
             Self::RecordingStateChange => "IVS Recording State Change",
             Self::AdBreakStateChange => "IVS Ad Break State Change",
+            Self::CompositionQualityChange => "Proscenium Composition Quality Change",
+        }
+    }
+
+    /// As it stands in `source`; EventBridge keeps `aws.` to AWS.
+    fn source(self) -> &'static str {
+        match self {
+            Self::CompositionStateChange
+            | Self::StageUpdate
+            | Self::ParticipantRecordingStateChange
+            | Self::StreamStateChange
+            | Self::StreamHealthChange
+            | Self::LimitBreach
+            | Self::RecordingStateChange
+            | Self::AdBreakStateChange => "aws.ivs",
+            Self::CompositionQualityChange => "proscenium",
         }
     }
 }
@@ -131,7 +152,7 @@ impl NewEvent {
             version: "0",
             id: ids::event_id(),
             detail_type: detail_type.as_str(),
-            source: "aws.ivs",
+            source: detail_type.source(),
             account,
             time: iso8601_seconds(at),
             region,

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::backend::{
-    Backend, BackendError, BucketLook, CompositionSpec, LiveStream, StreamHealth, TokenRequest,
+    Backend, BackendError, BucketLook, CompositionSpec, LiveStream, StartError, StreamHealth,
+    TokenRequest,
 };
 use api::store::Revocation;
 use async_trait::async_trait;
@@ -111,7 +112,7 @@ impl Backend for FakeBackend {
         Ok(self.script(|script| script.buckets.contains(bucket)))
     }
 
-    async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), BackendError> {
+    async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), StartError> {
         self.note(format!("start {}", spec.id))?;
         self.script(|script| script.started.push(spec.clone()));
         Ok(())

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::access::Policy;
-use api::backend::{Backend, BackendError, BucketLook, CompositionSpec, LiveStream, TokenRequest};
+use api::backend::{
+    Backend, BackendError, BucketLook, CompositionSpec, LiveStream, StartError, TokenRequest,
+};
 use api::clock::Clock;
 use api::config::{BaseUrl, Secret};
 use api::session_api::guard::Guard;
@@ -93,7 +95,7 @@ impl Backend for FakeBackend {
         Ok(self.buckets.lock().iter().any(|known| known == bucket))
     }
 
-    async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), BackendError> {
+    async fn start_composition(&self, spec: &CompositionSpec) -> Result<(), StartError> {
         self.started.lock().push(spec.clone());
         Ok(())
     }

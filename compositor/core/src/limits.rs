@@ -64,3 +64,28 @@ pub const WORKER_DEATHS_MAX: usize = 5;
 
 /// The window in which [`WORKER_DEATHS_MAX`] counts.
 pub const WORKER_DEATHS_WINDOW: Duration = Duration::from_secs(60);
+
+/// A worker that is so far behind the stage, beyond the composition delay, is late: players begin to starve.
+pub const LATE_BEYOND_DELAY: Duration = Duration::from_secs(1);
+
+/// A late worker that is less busy than this waits for the server: giving up quality would not help.
+pub const LATE_BUSY_PERCENT_MIN: u8 = 50;
+
+/// A worker that is late for so long, and not less late than before, takes a step down the degradation ladder. A successor
+/// of a killed worker and one that was held up for a moment catch up meanwhile.
+pub const DEGRADE_AFTER: Duration = Duration::from_secs(2);
+
+/// A worker no further behind than this, beyond the composition delay, keeps pace: it reports once a second.
+pub const ON_TIME_BEYOND_DELAY: Duration = Duration::from_millis(500);
+
+/// A worker that keeps pace and has CPU to spare for so long takes a step up.
+pub const RESTORE_AFTER: Duration = Duration::from_secs(5);
+
+/// The same after steps up that did not last: it doubles with each of them, up to this.
+pub const RESTORE_AFTER_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// A step up that is not taken back within this has lasted.
+pub const RESTORED_FOR: Duration = Duration::from_secs(60);
+
+/// A step up may keep the worker busy for this much of its time, by what steps cost on average.
+pub const RESTORE_BUSY_PERCENT_MAX: u32 = 85;

@@ -146,7 +146,7 @@ pub struct Checkpoint {
 pub struct WorkerStats {
     /// Frames composed.
     pub frames_composed: u64,
-    /// Frames repeated because nothing changed.
+    /// Frames that repeat the one before: nothing changed, or the degradation ladder leaves them out.
     pub frames_repeated: u64,
     /// Access units decoded.
     pub units_decoded: u64,
@@ -158,8 +158,14 @@ pub struct WorkerStats {
     pub pixels_decoded: u64,
     /// User and system CPU time of the process, milliseconds.
     pub cpu_ms: u64,
-    /// How far the last composed frame is behind the newest watermark, milliseconds.
-    pub behind_ms: u32,
+    /// How much of its time since the last report the worker did not wait for records, or for the server to take what it made.
+    pub busy_percent: u8,
+    /// When the last composed frame was due.
+    pub composed_until: MediaTime,
+    /// The step on the degradation ladder that the last frame was made on.
+    pub step: u8,
+    /// Steps taken on it, down and up.
+    pub steps_taken: u64,
     /// Everybody who publishes now, in order of arrival.
     pub participants: Vec<ParticipantStats>,
 }

@@ -17,6 +17,24 @@ const THREAD_PIXEL_RATE: f64 = 1280.0 * 720.0 * 30.0;
 /// Each thread makes a slice of its own, which costs quality.
 const THREADS_MAX: f64 = 4.0;
 
+/// How much x264 searches. Streams of both have the same SPS and PPS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Search {
+    /// As well as a machine with CPU to spare allows.
+    Usual,
+    /// Less, for a worker that is too slow.
+    Cheap,
+}
+
+impl Search {
+    fn preset(self) -> &'static str {
+        match self {
+            Self::Usual => "veryfast",
+            Self::Cheap => "superfast",
+        }
+    }
+}
+
 /// One coded canvas.
 #[derive(Debug)]
 pub(crate) struct CodedPicture {
@@ -29,11 +47,12 @@ pub(crate) struct CodedPicture {
 pub(crate) struct H264Encoder {
     chain: Chain,
     spec: EncoderSpec,
+    search: Search,
     frames: u64,
 }
 
 impl H264Encoder {
-    pub(crate) fn new(spec: &EncoderSpec) -> Result<Self, CodecError> {
+    pub(crate) fn new(spec: &EncoderSpec, search: Search) -> Result<Self, CodecError> {
         let (width, height, fps) = (spec.width, spec.height, spec.fps);
         // By the job alone, so that any machine gives the same bytes.
         let pixel_rate = f64::from(width) * f64::from(height) / fps.seconds(1);
@@ -41,10 +60,11 @@ impl H264Encoder {
             .ceil()
             .clamp(1.0, THREADS_MAX);
         let kbps = (spec.bitrate / 1000).max(1);
+        let preset = search.preset();
         // Scenecut would add IDR pictures of its own. Half of the usual adaptive quantization costs no time and gives a
         // higher SSIM; nothing cheaper than veryfast keeps its SSIM on every scene of benches/encode.py.
         let description = format!(
-            "x264enc tune=zerolatency speed-preset=veryfast threads={threads} bframes=0 byte-stream=true aud=false \
+            "x264enc tune=zerolatency speed-preset={preset} threads={threads} bframes=0 byte-stream=true aud=false \
              bitrate={kbps} vbv-buf-capacity={VBV_MS} key-int-max=2147483647 \
              option-string=\"scenecut=0:open-gop=0:keyint=infinite:aq-strength=0.5\" ! \
              video/x-h264,stream-format=byte-stream,alignment=au,profile=high"
@@ -65,8 +85,22 @@ impl H264Encoder {
         Ok(Self {
             chain: Chain::new(&description, &caps)?,
             spec: spec.clone(),
+            search,
             frames: 0,
         })
+    }
+
+    /// Searches otherwise from the next picture on, which becomes an IDR picture; nothing happens when it does so already.
+    pub(crate) fn restart(&mut self, search: Search) -> Result<(), CodecError> {
+        if self.search != search {
+            *self = Self::new(&self.spec, search)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the next picture is its first, which is an IDR picture.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.frames == 0
     }
 
     /// Wraps a canvas (I420 without padding) for [`Self::encode`].

@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use compositor_core::layout::Canvas;
+use compositor_core::quality::Quality;
 use compositor_core::worker_protocol::EncoderSpec;
 use gstreamer as gst;
 
 use crate::codec::CodecError;
-use crate::codec::h264::{CodedPicture, H264Encoder};
-use crate::raster::{Item, Raster, thumbnail};
+use crate::codec::h264::{CodedPicture, H264Encoder, Search};
+use crate::raster::{Item, Raster, Scaling, thumbnail};
 
 /// The canvas of one encoder.
 #[derive(Debug)]
@@ -15,24 +16,40 @@ pub(super) struct CanvasOutput {
     spec: EncoderSpec,
     raster: Raster,
     encoder: H264Encoder,
+    quality: Quality,
     /// Drawn upon between two frames, read by the encoder in between: the same memory all the time.
     canvas: gst::Buffer,
 }
 
 impl CanvasOutput {
     pub(super) fn new(spec: &EncoderSpec) -> Result<Self, CodecError> {
-        let encoder = H264Encoder::new(spec)?;
+        let encoder = H264Encoder::new(spec, Search::Usual)?;
         let raster = Raster::new(canvas_of(spec));
         Ok(Self {
             canvas: encoder.frame(raster.black()),
             raster,
             encoder,
+            quality: Quality::default(),
             spec: spec.clone(),
         })
     }
 
-    /// Draws what changed since the last call; false if nothing did.
-    pub(super) fn draw(&mut self, scene: Vec<Item>) -> bool {
+    /// Makes what follows by `quality`.
+    pub(super) fn set_quality(&mut self, quality: Quality) {
+        self.quality = quality;
+        self.raster.set_scaling(if quality.averages {
+            Scaling::Mean
+        } else {
+            Scaling::Linear
+        });
+    }
+
+    /// Draws for frame `k` what changed since the last call; false if nothing did, or if frame `k` repeats the one before
+    /// it. The first frame that is encoded here is always drawn.
+    pub(super) fn draw(&mut self, k: u64, scene: Vec<Item>) -> bool {
+        if !k.is_multiple_of(self.quality.draw_every) && !self.encoder.is_fresh() {
+            return false;
+        }
         let canvas = self.canvas.make_mut();
         let mut canvas = canvas
             .map_writable()
@@ -42,7 +59,15 @@ impl CanvasOutput {
 
     /// Encodes the canvas as frame `k`.
     pub(super) fn encode(&mut self, k: u64) -> Result<CodedPicture, CodecError> {
-        self.encoder.encode(&self.canvas, self.is_keyframe(k))
+        let is_keyframe = self.is_keyframe(k);
+        if is_keyframe || self.encoder.is_fresh() {
+            self.encoder.restart(if self.quality.searches {
+                Search::Usual
+            } else {
+                Search::Cheap
+            })?;
+        }
+        self.encoder.encode(&self.canvas, is_keyframe)
     }
 
     fn is_keyframe(&self, k: u64) -> bool {

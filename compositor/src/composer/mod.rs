@@ -16,8 +16,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use compositor_core::access_unit::MediaKind;
 use compositor_core::id::TrackId;
-use compositor_core::journal::{JournalSeq, Record, RecordBody};
+use compositor_core::journal::{Degradation, JournalSeq, Record, RecordBody};
 use compositor_core::limits::{AAC_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, COMPOSITION_DELAY};
+use compositor_core::quality::Quality;
 use compositor_core::time::MediaTime;
 use compositor_core::worker_protocol::{
     Checkpoint, FromWorker, Job, Resume, VideoUnit, WorkerStats,
@@ -55,6 +56,8 @@ pub struct Composer {
     stop_at: Option<MediaTime>,
     ended: bool,
     wishes: BTreeMap<TrackId, u16>,
+    /// On the degradation ladder.
+    step: u8,
     stats: WorkerStats,
     last_checkpoint: MediaTime,
     last_stats: MediaTime,
@@ -78,6 +81,7 @@ struct Video {
 struct State {
     next_k: Vec<u64>,
     next_mix: u64,
+    step: u8,
     stage: StageState,
     mixer: MixerState,
 }
@@ -104,13 +108,16 @@ impl Composer {
             .map(|checkpoint| postcard::from_bytes(&checkpoint.state))
             .transpose()
             .map_err(WorkerError::Checkpoint)?;
+        let step = state.as_ref().map_or(0, |state| state.step);
         let mut videos = Vec::with_capacity(job.encoders.len());
         for (index, spec) in job.encoders.iter().enumerate() {
             let number = |numbers: &[u64]| numbers.get(index).copied().unwrap_or_default();
             let send_from = number(&resume.next_k);
             let state_k = state.as_ref().map_or(0, |state| number(&state.next_k));
+            let mut output = CanvasOutput::new(spec)?;
+            output.set_quality(Quality::at(step));
             videos.push(Video {
-                output: CanvasOutput::new(spec)?,
+                output,
                 next_k: state_k.min(send_from),
                 send_from,
                 heights: BTreeMap::new(),
@@ -135,6 +142,7 @@ impl Composer {
             stop_at: None,
             ended: false,
             wishes: BTreeMap::new(),
+            step,
             stats: WorkerStats::default(),
             last_checkpoint: MediaTime(0),
             last_stats: MediaTime(0),
@@ -173,9 +181,26 @@ impl Composer {
                     self.stage.choose(choice.track, choice.layer, seq);
                 }
             }
-            RecordBody::ClockMapping(_) | RecordBody::Degradation(_) | RecordBody::Gap(_) => {}
+            RecordBody::Degradation(Degradation { composition, step }) => {
+                if composition == self.job.composition {
+                    self.take_step(step);
+                }
+            }
+            RecordBody::ClockMapping(_) | RecordBody::Gap(_) => {}
         }
         Ok(())
+    }
+
+    /// Makes the frames from the next one on by another step of the degradation ladder.
+    fn take_step(&mut self, step: u8) {
+        if step == self.step {
+            return;
+        }
+        self.step = step;
+        self.stats.steps_taken += 1;
+        for video in &mut self.videos {
+            video.output.set_quality(Quality::at(step));
+        }
     }
 
     /// Ends the composition before `at`; records are still needed up to that time. The earliest stop counts.
@@ -187,11 +212,6 @@ impl Composer {
     /// Whether [`FromWorker::Ended`] was said.
     pub fn has_ended(&self) -> bool {
         self.ended
-    }
-
-    /// How far the records that it was given reach.
-    pub fn watermark(&self) -> MediaTime {
-        self.watermark
     }
 
     fn compose_due(&mut self, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
@@ -273,10 +293,10 @@ impl Composer {
             fill_mode: shown.slot.fill_mode,
             picture: shown.picture,
         });
-        let changed = video.output.draw(items.collect());
+        let k = video.next_k;
+        let changed = video.output.draw(k, items.collect());
         self.stats.frames_composed += u64::from(changed);
         self.stats.frames_repeated += u64::from(!changed);
-        let k = video.next_k;
         if let Some(tap) = &mut self.tap {
             tap.picture(index, k, &video.output.pixels());
         }
@@ -337,6 +357,7 @@ impl Composer {
         let state = State {
             next_k: self.videos.iter().map(|video| video.next_k).collect(),
             next_mix: self.sound.next_mix(),
+            step: self.step,
             stage: self.stage.state(),
             mixer: self.sound.mixer().state(),
         };
@@ -353,16 +374,16 @@ impl Composer {
         }
     }
 
-    /// Counters so far; CPU time is for the shell to fill in.
+    /// Counters so far; CPU time and how busy it is are for the shell to fill in.
     fn stats(&self) -> WorkerStats {
         let (pictures, sound) = (self.stage.counts(), self.sound.mixer().counts());
-        let behind = self.watermark.since(self.composed_until).as_millis();
         WorkerStats {
             units_decoded: pictures.decoded + sound.decoded,
             units_late: pictures.late + sound.late,
             units_damaged: pictures.damaged + sound.damaged,
             pixels_decoded: pictures.pixels,
-            behind_ms: u32::try_from(behind).unwrap_or(u32::MAX),
+            composed_until: self.composed_until,
+            step: self.step,
             participants: (self.stage).participants(self.composed_until, self.sound.mixer()),
             ..self.stats.clone()
         }

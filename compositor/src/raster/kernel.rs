@@ -58,7 +58,7 @@ mod tests {
     use rand::rngs::StdRng;
     use rand::{Rng, SeedableRng};
 
-    use super::super::taps::LINE_PADDING;
+    use super::super::taps::{LINE_PADDING, Scaling};
     use super::*;
 
     /// Random sizes, weights and samples; with the same seed, the same ones.
@@ -73,12 +73,16 @@ mod tests {
         }
     }
 
+    fn scaling(random: &mut StdRng) -> Scaling {
+        [Scaling::Mean, Scaling::Linear][usize::from(random.random::<bool>())]
+    }
+
     #[test]
     fn avx2_sums_rows_as_the_scalar_twin_does() {
         each_case(|random, avx2| {
             let (width, padding) = (random.random_range(1..200), random.random_range(0..70));
             let (input, output) = (random.random_range(1..60), random.random_range(1..60));
-            let taps = Taps::of_rows(input, output);
+            let taps = Taps::of_rows(input, output, scaling(random));
             let stride = width + padding;
             let plane: Vec<u8> = (0..stride * input).map(|_| random.random()).collect();
             let i = random.random_range(0..output);
@@ -96,7 +100,7 @@ mod tests {
     fn avx2_sums_columns_as_the_scalar_twin_does() {
         each_case(|random, avx2| {
             let (input, output) = (random.random_range(1..300), random.random_range(1..120));
-            let taps = Taps::of_columns(input, output);
+            let taps = Taps::of_columns(input, output, scaling(random));
             // What sums of rows can be.
             let line: Vec<i16> = (0..input + LINE_PADDING)
                 .map(|_| random.random_range(i16::MIN..=256 * 127))
@@ -122,11 +126,12 @@ mod tests {
                 out
             };
             let mut line = vec![0; 2 * output + LINE_PADDING];
-            let weights = Taps::of_rows(2, 1);
+            let weights = Taps::of_rows(2, 1, Scaling::Mean);
+            let columns = Taps::of_columns(2 * output, output, Scaling::Mean);
             let sums = &mut line[..2 * output];
             avx2.sum_rows(&rows, 2 * output, weights.weights_of(0), sums);
             let mut summed = vec![0; output];
-            avx2.sum_columns(&line, &Taps::of_columns(2 * output, output), &mut summed);
+            avx2.sum_columns(&line, &columns, &mut summed);
             assert_eq!(halved(avx2), summed);
             assert_eq!(halved(Kernel::Scalar), summed);
         });

@@ -28,6 +28,7 @@ use self::band::{BAND_ROWS, Band, bands};
 use self::kernel::Kernel;
 use self::scale::Line;
 use self::slot::SlotScaler;
+pub use self::taps::Scaling;
 pub use crate::codec::picture::Picture;
 use crate::codec::picture::i420_len;
 
@@ -50,6 +51,7 @@ pub struct Item {
 pub struct Raster {
     size: Canvas,
     kernel: Kernel,
+    scaling: Scaling,
     drawn: Vec<Drawn>,
     /// Room for each band.
     lines: Vec<Line>,
@@ -81,6 +83,7 @@ impl Raster {
         Self {
             size,
             kernel: Kernel::best(),
+            scaling: Scaling::Mean,
             drawn: Vec::new(),
             lines: vec![Line::default(); bands],
         }
@@ -93,6 +96,11 @@ impl Raster {
             kernel: Kernel::Scalar,
             ..Self::new(size)
         }
+    }
+
+    /// Scales otherwise from the next call of [`Self::draw`] on.
+    pub fn set_scaling(&mut self, scaling: Scaling) {
+        self.scaling = scaling;
     }
 
     /// The canvas to begin with: black.
@@ -113,7 +121,8 @@ impl Raster {
             self.damage(scene);
         } else {
             self.drawn.clear();
-            self.drawn.extend(scene.into_iter().map(Drawn::new));
+            let drawn = scene.into_iter().map(|item| Drawn::new(item, self.scaling));
+            self.drawn.extend(drawn);
         }
         let pixels = self.damaged_pixels();
         if same_slots && pixels == 0 {
@@ -155,8 +164,8 @@ impl Raster {
             let is_covered = below
                 .iter()
                 .any(|b| b.damage != Damage::None && b.item.slot.overlaps(item.slot));
-            drawn.damage = if !drawn.scaler.fits(&item.picture) {
-                *drawn = Drawn::new(item);
+            drawn.damage = if !drawn.scaler.fits(&item.picture, self.scaling) {
+                *drawn = Drawn::new(item, self.scaling);
                 continue;
             } else if is_covered {
                 Damage::Slot
@@ -178,9 +187,9 @@ impl Raster {
 }
 
 impl Drawn {
-    fn new(item: Item) -> Self {
+    fn new(item: Item, scaling: Scaling) -> Self {
         Self {
-            scaler: SlotScaler::new(&item.picture, item.slot, item.fill_mode),
+            scaler: SlotScaler::new(&item.picture, item.slot, item.fill_mode, scaling),
             item,
             damage: Damage::Slot,
         }

@@ -1,11 +1,12 @@
-//! One plane into a part of another: the mean of the covered area when shrinking to a half or less, bilinear otherwise.
+//! One plane into a part of another: the mean of the covered area when shrinking to a half or less, bilinear otherwise,
+//! and always when that is to be cheap.
 //!
 //! Separable: first the rows that an output row is made of, then its columns.
 
 use compositor_core::layout::Rect;
 
 use super::kernel::Kernel;
-use super::taps::{LINE_PADDING, Taps};
+use super::taps::{LINE_PADDING, Scaling, Taps};
 use crate::codec::picture::Plane;
 
 /// A part of a plane, in its own samples.
@@ -53,7 +54,7 @@ enum Way {
 pub(super) struct Line(Vec<i16>);
 
 impl PlaneScaler {
-    pub(super) fn new(source: Region, destination: Region) -> Self {
+    pub(super) fn new(source: Region, destination: Region, scaling: Scaling) -> Self {
         let (from, to) = (
             (source.width, source.height),
             (destination.width, destination.height),
@@ -64,8 +65,8 @@ impl PlaneScaler {
             Way::Halve
         } else {
             Way::Sum {
-                rows: Taps::of_rows(from.1, to.1),
-                columns: Taps::of_columns(from.0, to.0),
+                rows: Taps::of_rows(from.1, to.1, scaling),
+                columns: Taps::of_columns(from.0, to.0, scaling),
             }
         };
         Self { source, way }
@@ -113,6 +114,15 @@ mod tests {
     use super::*;
 
     fn scaled(data: &[u8], input: (usize, usize), output: (usize, usize)) -> Vec<u8> {
+        scaled_by(Scaling::Mean, data, input, output)
+    }
+
+    fn scaled_by(
+        scaling: Scaling,
+        data: &[u8],
+        input: (usize, usize),
+        output: (usize, usize),
+    ) -> Vec<u8> {
         let region = |(width, height)| Region {
             x: 0,
             y: 0,
@@ -123,7 +133,7 @@ mod tests {
             data,
             stride: input.0,
         };
-        let scaler = PlaneScaler::new(region(input), region(output));
+        let scaler = PlaneScaler::new(region(input), region(output), scaling);
         let mut out = vec![0; output.0 * output.1];
         for (y, out) in out.chunks_mut(output.0).enumerate() {
             scaler.scale_row(Kernel::best(), source, y, &mut Line::default(), out);
@@ -151,6 +161,14 @@ mod tests {
             scaled(&[0, 30, 60, 90, 120, 150], (6, 1), (2, 1)),
             [30, 120]
         );
+    }
+
+    #[test]
+    fn cheap_shrinking_takes_the_nearest_samples_alone() {
+        let line = [0, 30, 60, 90, 120, 150];
+        assert_eq!(scaled_by(Scaling::Linear, &line, (6, 1), (2, 1)), [30, 120]);
+        let line = [9, 30, 60, 9, 9, 80, 100, 9];
+        assert_eq!(scaled_by(Scaling::Linear, &line, (8, 1), (2, 1)), [45, 90]);
     }
 
     #[test]

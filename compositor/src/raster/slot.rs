@@ -7,6 +7,7 @@ use super::band::Band;
 use super::colour::Conversion;
 use super::kernel::Kernel;
 use super::scale::{Line, PlaneScaler, Region};
+use super::taps::Scaling;
 use crate::codec::picture::Picture;
 
 /// The tables that bring pictures of one kind into one slot; kept as long as neither changes.
@@ -14,6 +15,7 @@ use crate::codec::picture::Picture;
 pub(super) struct SlotScaler {
     picture: (u32, u32),
     colour: Colour,
+    scaling: Scaling,
     slot: Rect,
     /// `None` if the slot or the picture is too small for anything to be seen.
     planes: Option<Planes>,
@@ -28,13 +30,19 @@ struct Planes {
 }
 
 impl SlotScaler {
-    pub(super) fn new(picture: &Picture, slot: Rect, fill_mode: VideoFillMode) -> Self {
+    pub(super) fn new(
+        picture: &Picture,
+        slot: Rect,
+        fill_mode: VideoFillMode,
+        scaling: Scaling,
+    ) -> Self {
         let size = (picture.width(), picture.height());
         let planes = fit(size, slot, fill_mode).map(|fit| {
             let [luma, chroma] = [false, true].map(|chroma| {
                 PlaneScaler::new(
                     Region::of(fit.source, chroma),
                     Region::of(fit.destination, chroma),
+                    scaling,
                 )
             });
             Planes {
@@ -46,15 +54,17 @@ impl SlotScaler {
         Self {
             picture: size,
             colour: picture.colour(),
+            scaling,
             slot,
             planes,
             conversion: Conversion::to_canvas(picture.colour()),
         }
     }
 
-    /// Whether it was made for pictures of this kind.
-    pub(super) fn fits(&self, picture: &Picture) -> bool {
-        (self.picture, self.colour) == ((picture.width(), picture.height()), picture.colour())
+    /// Whether it was made for pictures of this kind, to be scaled like this.
+    pub(super) fn fits(&self, picture: &Picture, scaling: Scaling) -> bool {
+        let size = (picture.width(), picture.height());
+        (self.picture, self.colour, self.scaling) == (size, picture.colour(), scaling)
     }
 
     /// Whether pictures leave a part of the slot free.

@@ -10,6 +10,15 @@ pub(super) const ROW_ONE: u32 = 1 << 8;
 /// Weights of one output column sum to this: products with sums of rows fit into 32 bits.
 pub(super) const COLUMN_ONE: u32 = 1 << 14;
 
+/// How shrinking to a half or less is done.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scaling {
+    /// By the mean of all that is covered.
+    Mean,
+    /// By interpolation, as everything else is: cheaper, and less true.
+    Linear,
+}
+
 /// Output `i` is made of the input samples from `first[i]` on, with as many weights from `i * count` on.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Taps {
@@ -23,16 +32,16 @@ pub(super) struct Taps {
 
 impl Taps {
     /// Rows: all outputs have the same count of weights, and no input sample beyond the last is named.
-    pub(super) fn of_rows(input: usize, output: usize) -> Self {
-        let each = each(input, output, ROW_ONE);
+    pub(super) fn of_rows(input: usize, output: usize, scaling: Scaling) -> Self {
+        let each = each(input, output, scaling, ROW_ONE);
         let count = each.iter().map(|(_, weights)| weights.len()).max();
         Self::padded(input, count.unwrap_or(1), each)
     }
 
     /// Columns: the count is 2 or a multiple of [`LINE_PADDING`], and less than so many samples beyond the last are named,
     /// with weight zero.
-    pub(super) fn of_columns(input: usize, output: usize) -> Self {
-        let each = each(input, output, COLUMN_ONE);
+    pub(super) fn of_columns(input: usize, output: usize, scaling: Scaling) -> Self {
+        let each = each(input, output, scaling, COLUMN_ONE);
         let count = match each.iter().map(|(_, weights)| weights.len()).max() {
             Some(count) if count > 2 => count.next_multiple_of(LINE_PADDING),
             _ => 2,
@@ -87,8 +96,9 @@ impl Taps {
 }
 
 /// The first input sample and the weights of each output.
-fn each(input: usize, output: usize, one: u32) -> Vec<(usize, Vec<u16>)> {
-    let taps = if input >= 2 * output { area } else { bilinear };
+fn each(input: usize, output: usize, scaling: Scaling, one: u32) -> Vec<(usize, Vec<u16>)> {
+    let is_mean = scaling == Scaling::Mean && input >= 2 * output;
+    let taps = if is_mean { area } else { bilinear };
     (0..output).map(|i| taps(i, input, output, one)).collect()
 }
 
@@ -128,10 +138,11 @@ mod tests {
 
     #[test]
     fn weights_of_every_output_sum_to_one_and_stay_inside() {
-        for (input, output) in (1..80).flat_map(|input| (1..80).map(move |output| (input, output)))
-        {
-            let rows = (Taps::of_rows(input, output), ROW_ONE, input);
-            let columns = Taps::of_columns(input, output);
+        let sizes = (1..80).flat_map(|input| (1..80).map(move |output| (input, output)));
+        let cases = sizes.flat_map(|size| [Scaling::Mean, Scaling::Linear].map(|by| (size, by)));
+        for ((input, output), scaling) in cases {
+            let rows = (Taps::of_rows(input, output, scaling), ROW_ONE, input);
+            let columns = Taps::of_columns(input, output, scaling);
             for (taps, one, end) in [rows, (columns, COLUMN_ONE, input + LINE_PADDING)] {
                 for i in 0..output {
                     let weights = taps.weights_of(i);
@@ -148,7 +159,7 @@ mod tests {
 
     #[test]
     fn the_same_size_takes_each_sample_alone() {
-        let taps = Taps::of_columns(5, 5);
+        let taps = Taps::of_columns(5, 5, Scaling::Mean);
         assert_eq!(taps.first, [0, 1, 2, 3, 4]);
         assert!(taps.weights.chunks(2).all(|w| w == [COLUMN_ONE as u16, 0]));
     }

@@ -10,7 +10,7 @@ use rand::{Rng, SeedableRng};
 use super::colour::Conversion;
 use super::scalar::{COLUMN_SHIFT, MIDDLE};
 use super::scale::Region;
-use super::taps::Taps;
+use super::taps::{Scaling, Taps};
 use super::{Item, Picture, Raster};
 use crate::codec::picture::i420_len;
 
@@ -20,16 +20,16 @@ const CANVAS: Canvas = Canvas {
 };
 
 /// Draws everything anew, sample by sample, straight from the definitions.
-fn naive(scene: &[Item]) -> Vec<u8> {
+fn naive(scene: &[Item], scaling: Scaling) -> Vec<u8> {
     let mut canvas = vec![128; i420_len(CANVAS.width, CANVAS.height)];
     canvas[..(CANVAS.width * CANVAS.height) as usize].fill(16);
     for item in scene {
-        naive_item(&mut canvas, item);
+        naive_item(&mut canvas, item, scaling);
     }
     canvas
 }
 
-fn naive_item(canvas: &mut [u8], item: &Item) {
+fn naive_item(canvas: &mut [u8], item: &Item, scaling: Scaling) {
     let size = (item.picture.width(), item.picture.height());
     let fitted = fit(size, item.slot, item.fill_mode);
     let mut planes: [Vec<u8>; 3] = Default::default();
@@ -44,8 +44,8 @@ fn naive_item(canvas: &mut [u8], item: &Item) {
         );
         let source = item.picture.planes()[index];
         let (rows, columns) = (
-            Taps::of_rows(from.height, to.height),
-            Taps::of_columns(from.width, to.width),
+            Taps::of_rows(from.height, to.height, scaling),
+            Taps::of_columns(from.width, to.width, scaling),
         );
         for y in 0..to.height {
             for x in 0..to.width {
@@ -147,15 +147,20 @@ fn whatever_changes_the_canvas_equals_that_of_a_naive_compositor() {
         let mut raster = Raster::new(CANVAS);
         let mut canvas = raster.black();
         let mut scene: Vec<Item> = Vec::new();
-        for _ in 0..12 {
-            match random.random_range(0..6) {
+        let mut scaling = Scaling::Mean;
+        for _ in 0..14 {
+            match random.random_range(0..7) {
                 0 => {
                     scene = (0..random.random_range(0..5))
                         .map(|_| random_item(&mut random))
                         .collect()
                 }
                 1 => {}
-                2 => scene
+                2 => {
+                    scaling = [Scaling::Mean, Scaling::Linear][random.random_range(0..2)];
+                    raster.set_scaling(scaling);
+                }
+                3 => scene
                     .iter_mut()
                     .for_each(|item| item.picture = random_picture(&mut random)),
                 _ if scene.is_empty() => {}
@@ -165,7 +170,7 @@ fn whatever_changes_the_canvas_equals_that_of_a_naive_compositor() {
                 }
             }
             raster.draw(&mut canvas, scene.clone());
-            assert!(canvas == naive(&scene), "{scene:?}");
+            assert!(canvas == naive(&scene, scaling), "{scaling:?} {scene:?}");
         }
     }
 }

@@ -93,7 +93,7 @@ mod tests {
     use compositor_core::worker_protocol::EncoderSpec;
 
     use super::*;
-    use crate::codec::h264::H264Encoder;
+    use crate::codec::h264::{H264Encoder, Search};
 
     const WIDTH: u16 = 320;
     const HEIGHT: u16 = 180;
@@ -101,15 +101,15 @@ mod tests {
     /// A keyframe that is red on the left and blue on the right.
     fn keyframe() -> Bytes {
         gst::init().expect("GStreamer starts");
-        let mut encoder = H264Encoder::new(&EncoderSpec {
+        let spec = EncoderSpec {
             width: WIDTH,
             height: HEIGHT,
             fps: FrameRate::whole(30),
             bitrate: 2_000_000,
             keyframe_every: vec![60],
             thumbnail_every: None,
-        })
-        .expect("it is installed");
+        };
+        let mut encoder = H264Encoder::new(&spec, Search::Usual).expect("it is installed");
         let (width, height) = (usize::from(WIDTH), usize::from(HEIGHT));
         let plane = |width: usize, height: usize, left: u8, right: u8| {
             let line = [vec![left; width / 2], vec![right; width / 2]].concat();

@@ -9,13 +9,18 @@ use compositor_core::worker_protocol::{FromWorker, Job, Resume, VideoUnit};
 
 use crate::support::journal::{MS, START, Script, encoder, job, publisher};
 use crate::support::media::{code_pictures, code_sound, flat, tone};
-use crate::support::output::{Said, composed, decode_audio, decode_video};
+use crate::support::output::{Said, composed, decode_audio, decode_video, headers};
 
 const SIZE: (u32, u32, u32) = (320, 180, 30);
 const STOP_MS: u64 = 5000;
 
 /// Two participants whose brightness tells the frame, with a tone each; one leaves and returns meanwhile.
 fn script() -> Vec<Record> {
+    degraded(&[])
+}
+
+/// The same, with steps on the degradation ladder, each from a frame on.
+fn degraded(steps: &[(u64, u8)]) -> Vec<Record> {
     let pictures = |codec, step: u64| {
         let brightness = move |i: u64| (30 + i * step % 190) as u8;
         let pictures = (0..220).map(move |i| flat(SIZE.0, SIZE.1, [brightness(i), 128, 128]));
@@ -40,6 +45,7 @@ fn script() -> Vec<Record> {
     let voice = |hertz| code_sound(&tone(7 * 48_000, hertz, 0.3, |_| true));
     script.all((1, Codec::Opus), from, &voice(440.0));
     script.all((3, Codec::Opus), from + 7 * MS, &voice(660.0));
+    steps.iter().for_each(|step| script.step(*step));
     script.journal(START + (STOP_MS + 600) * MS)
 }
 
@@ -80,26 +86,6 @@ fn read_from(said: &Said) -> usize {
     said.checkpoint
         .as_ref()
         .map_or(0, |checkpoint| checkpoint.read_from.0 as usize)
-}
-
-/// SPS and PPS of a keyframe.
-fn headers(unit: &VideoUnit) -> Vec<Vec<u8>> {
-    let nals = unit.data.as_ref();
-    let mut starts: Vec<usize> = (0..nals.len().saturating_sub(3))
-        .filter(|&i| nals[i..i + 3] == [0, 0, 1])
-        .collect();
-    starts.push(nals.len());
-    starts
-        .windows(2)
-        .map(|pair| nals[pair[0] + 3..pair[1]].to_vec())
-        .filter(|nal| matches!(nal[0] & 31, 7 | 8))
-        .map(|mut nal| {
-            while nal.last() == Some(&0) {
-                nal.pop();
-            }
-            nal
-        })
-        .collect()
 }
 
 fn brightness(units: &[VideoUnit]) -> Vec<[u8; 2]> {
@@ -183,6 +169,38 @@ fn a_successor_continues_with_the_next_frame_wherever_the_worker_died() {
     }
     println!("largest difference of the sound: {worst}");
     assert!(worst < 0.05, "{worst}");
+}
+
+#[test]
+fn a_successor_stays_on_the_step_of_its_predecessor() {
+    let steps = [(40, 4), (110, 0)];
+    let journal = degraded(&steps);
+    let job = job(vec![encoder(640, 360)]);
+    let whole = composed(job.clone(), &journal, STOP_MS);
+    let expected = brightness(&whole.video[0]);
+    for count in [150, 190, 231] {
+        let mut all = until_death(job.clone(), &journal, count);
+        let heir = successor(&job, &all, &journal);
+        let first = heir.resume.as_ref().map_or(0, |resume| resume.next_k[0]);
+        assert!((40..110).contains(&first), "{first}");
+        let life = until_death(heir, &journal[read_from(&all)..], usize::MAX);
+        assert!(life.ended && life.stats.step == 0);
+        all.video[0].extend(life.video[0].iter().cloned());
+        assert_eq!(all.video[0].len(), 150);
+        // It has nothing to repeat before the first frame that it draws.
+        let same = first.next_multiple_of(4) as usize;
+        for (k, (found, expected)) in brightness(&all.video[0])
+            .into_iter()
+            .zip(&expected)
+            .enumerate()
+        {
+            let is_same = found[0].abs_diff(expected[0]) < 6 && found[1].abs_diff(expected[1]) < 6;
+            assert!(
+                is_same || (first as usize..same).contains(&k),
+                "frame {k}: {found:?}, expected {expected:?}"
+            );
+        }
+    }
 }
 
 #[test]

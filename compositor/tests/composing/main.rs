@@ -4,5 +4,6 @@ mod changes;
 mod composition;
 mod continuation;
 mod decoding;
+mod degradation;
 mod support;
 mod worker_process;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use compositor_core::access_unit::{AccessUnit, Codec};
 use compositor_core::id::{CompositionId, Layer, ParticipantId, TrackId};
-use compositor_core::journal::{JournalSeq, LayerChoice, Record, RecordBody};
+use compositor_core::journal::{Degradation, JournalSeq, LayerChoice, Record, RecordBody};
 use compositor_core::layout::{GridSpec, LayoutSpec, VideoAspectRatio};
+use compositor_core::limits::COMPOSITION_DELAY;
 use compositor_core::roster::{LayerSize, Publisher, RosterChange, Track};
 use compositor_core::time::{FrameRate, MediaTime};
 use compositor_core::worker_protocol::{EncoderSpec, Job};
@@ -44,6 +45,17 @@ impl Script {
                 track: TrackId(track),
                 layer: Layer(layer),
             }),
+        );
+    }
+
+    /// Takes a step on the degradation ladder from a frame on: it is composed at the first watermark that is a composition
+    /// delay after its time.
+    pub(crate) fn step(&mut self, (frame, step): (u64, u8)) {
+        let due = START + frame * 1_000 * MS / 30;
+        let composition = composition();
+        self.at(
+            due + COMPOSITION_DELAY.as_nanos() as u64,
+            RecordBody::Degradation(Degradation { composition, step }),
         );
     }
 

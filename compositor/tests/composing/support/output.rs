@@ -149,6 +149,26 @@ fn shown(sample: &gst::Sample) -> Shown {
     }
 }
 
+/// SPS and PPS of a keyframe.
+pub(crate) fn headers(unit: &VideoUnit) -> Vec<Vec<u8>> {
+    let nals = unit.data.as_ref();
+    let mut starts: Vec<usize> = (0..nals.len().saturating_sub(3))
+        .filter(|&i| nals[i..i + 3] == [0, 0, 1])
+        .collect();
+    starts.push(nals.len());
+    starts
+        .windows(2)
+        .map(|pair| nals[pair[0] + 3..pair[1]].to_vec())
+        .filter(|nal| matches!(nal[0] & 31, 7 | 8))
+        .map(|mut nal| {
+            while nal.last() == Some(&0) {
+                nal.pop();
+            }
+            nal
+        })
+        .collect()
+}
+
 /// Decodes AAC frames to 48 kHz stereo; sample 0 is the first of the first frame.
 pub(crate) fn decode_audio(frames: &[(u64, Bytes)]) -> Vec<[f32; 2]> {
     let [a, b] = AAC_AUDIO_SPECIFIC_CONFIG;
