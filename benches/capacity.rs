@@ -41,6 +41,7 @@ struct Run {
 
 fn main() -> Result<(), BenchError> {
     let seconds = options::value("seconds", 60)?;
+    let from = options::value("from", 1)?;
     let only: String = options::value("only", String::new())?;
     let length = STARTING + Duration::from_secs(seconds);
     let proscenium = options::proscenium()?;
@@ -53,7 +54,7 @@ fn main() -> Result<(), BenchError> {
             let title = format!("{participants} participants, H.264 {layers}");
             if title.contains(&only) {
                 println!("### {title}\n");
-                rows(&proscenium, clips, participants, length)?;
+                rows(&proscenium, clips, participants, (from, length))?;
             }
         }
     }
@@ -64,14 +65,14 @@ fn rows(
     proscenium: &Path,
     clips: &[Clip],
     participants: usize,
-    length: Duration,
+    (from, length): (usize, Duration),
 ) -> Result<(), BenchError> {
     let stage = Stage {
         clips: clips.iter().cycle().take(participants).collect(),
         step: 0,
     };
     let mut rows = Vec::new();
-    for compositions in 1..=COMPOSITIONS_MAX {
+    for compositions in from..=COMPOSITIONS_MAX {
         let run = run(proscenium, &stage, compositions, length)?;
         rows.push(vec![
             compositions.to_string(),

@@ -58,7 +58,7 @@ def report(what, times, peer_median):
     world.row(what, len(ordered), f"{p50:.0f}", f"{p95:.0f}", f"{ordered[-1]:.0f}", f"{p50 / peer_median:.2f}")
 
 
-def measure(server, runs):
+def measure(server, runs, beside):
     realtime, s3 = world.client("ivs-realtime", server.http), world.client("s3", server.s3)
     ivs = world.client("ivs", server.http)
     stage_arn = stage.make_stage(realtime)
@@ -70,12 +70,17 @@ def measure(server, runs):
     }
     publisher = server.publish(stage.token(realtime, stage_arn, "alice")["token"], "--size", "1280x720")
     times = {name: [] for name in [*destinations, "peer", "call"]}
+    others = [stage.start(realtime, stage_arn, destinations["S3"])["arn"] for _ in range(beside)]
     try:
+        for arn in others:
+            until_active(realtime, arn)
         for _ in range(runs):
             for name, destination in destinations.items():
                 times[name].append(one_start(realtime, stage_arn, destination))
             times["peer"].append(milliseconds(lambda: subprocess.run(PEER.split(), check=True))[0])
             times["call"].append(milliseconds(lambda: realtime.get_stage(arn=stage_arn))[0])
+        for arn in others:
+            stage.stop(realtime, arn)
     finally:
         publisher.stop()
     return times
@@ -84,10 +89,11 @@ def measure(server, runs):
 def main():
     parser = world.arguments(__doc__)
     parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--beside", type=int, default=0, help="compositions that run meanwhile")
     options = parser.parse_args()
     binary = options.proscenium or world.built()
     with tempfile.TemporaryDirectory() as folder, Server(binary, pathlib.Path(folder)) as server:
-        times = measure(server, options.runs)
+        times = measure(server, options.runs, options.beside)
     peer = statistics.median(times["peer"])
     world.head("", "runs", "p50 ms", "p95 ms", "worst ms", "p50 / peer p50")
     report("StartComposition to ACTIVE, S3", times["S3"], peer)

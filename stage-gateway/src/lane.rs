@@ -93,7 +93,8 @@ impl Lane {
         ticker.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                // Media first: the others are looked at when no more of it waits.
+                // Media first: the others are looked at when no more of it waits. Then what is due, so that no flood of
+                // requests holds it up.
                 biased;
                 batch = batches.recv() => match batch {
                     Ok(batch) => self.write(&batch, &feed).await,
@@ -101,11 +102,11 @@ impl Lane {
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return,
                 },
-                Some(fact) = facts.recv() => self.on_fact(fact, &feed).await,
                 _ = ticker.tick() => {
                     self.choose_layer(&feed);
                     if !self.report().await { return }
                 }
+                Some(fact) = facts.recv() => self.on_fact(fact, &feed).await,
             }
         }
     }

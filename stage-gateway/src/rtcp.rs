@@ -63,6 +63,9 @@ impl RtcpFact {
     }
 }
 
+/// Sequence numbers that one request may hold: thirty pairs of a packet and the sixteen after it.
+const LOST_MAX: usize = 512;
+
 /// Listens to all RTCP that arrives. A full queue loses the newest fact: reports repeat, and so do requests.
 pub(crate) struct RtcpTap {
     facts: mpsc::Sender<RtcpFact>,
@@ -108,7 +111,7 @@ impl RtcpTap {
             let seqs = request.nacks.iter().flat_map(|pair| pair.into_iter());
             let _ = self.facts.try_send(RtcpFact::Lost {
                 ssrc: request.media_ssrc,
-                seqs: seqs.collect(),
+                seqs: seqs.take(LOST_MAX).collect(),
             });
         } else if packet.is::<Goodbye>() {
             let _ = self.facts.try_send(RtcpFact::Goodbye);

@@ -12,7 +12,7 @@ use compositor_core::composition::{
     Input, Output, StartSpec, StopCause,
 };
 use compositor_core::error_chain::error_chain;
-use compositor_core::id::DestinationId;
+use compositor_core::id::{CompositionId, DestinationId};
 use compositor_core::ladder::Pace;
 use compositor_core::time::{MediaTime, MonotonicTime};
 use compositor_core::worker_protocol::{Job, VideoUnit, WorkerStats};
@@ -125,6 +125,10 @@ pub(super) async fn drive(
         worker: worker_rx,
         gateway,
     };
+    let _admitted = Admitted {
+        services: Arc::clone(&driver.services),
+        composition: driver.spec.id.clone(),
+    };
     let mut flow = driver.drain().await;
     if flow.is_continue() {
         flow = driver.begin(worker).await;
@@ -136,8 +140,19 @@ pub(super) async fn drive(
     // The worker ends with its listener.
     drop(wakers);
     driver.services.metrics.forget(&driver.spec.id);
-    driver.services.load.lock().forget(&driver.spec.id);
     driver.store_last().await;
+}
+
+/// Gives the place on the machine back, however driving ends.
+struct Admitted {
+    services: Arc<Services>,
+    composition: CompositionId,
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.services.load.lock().forget(&self.composition);
+    }
 }
 
 impl Wakers {

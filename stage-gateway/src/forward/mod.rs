@@ -58,6 +58,9 @@ pub(crate) struct Forwarder {
     newest: Option<Newest>,
 }
 
+/// How far the oldest sequence number that is still forwarded may be behind the newest; a quarter of them all.
+const FLOOR_BEHIND_MAX: u16 = 0x4000;
+
 /// What is forwarded and how its numbers are shifted.
 #[derive(Clone, Copy, Debug)]
 struct Current {
@@ -67,6 +70,15 @@ struct Current {
     rtp_ts_shift: u32,
     picture_id_shift: u16,
     tl0_shift: u8,
+}
+
+impl Current {
+    /// Sequence numbers go round: a floor that stayed where the switch was would be ahead of half of them.
+    fn follow(&mut self, seq: u16) {
+        if seq.wrapping_sub(self.first_seq) >= FLOOR_BEHIND_MAX {
+            self.first_seq = seq.wrapping_sub(FLOOR_BEHIND_MAX / 2);
+        }
+    }
 }
 
 /// The newest of what went out.
@@ -111,10 +123,12 @@ impl Forwarder {
         if self.awaited() == Some(source) && forwarded.keyframe {
             self.switch_to(forwarded);
         }
-        let current = self.current.filter(|current| current.source == source)?;
-        if is_before(forwarded.packet.seq, current.first_seq) {
+        let current = self.current.as_mut()?;
+        if current.source != source || is_before(forwarded.packet.seq, current.first_seq) {
             return None;
         }
+        current.follow(forwarded.packet.seq);
+        let current = *current;
         let outgoing = Outgoing {
             seq: forwarded.packet.seq.wrapping_add(current.seq_shift),
             rtp_ts: forwarded.packet.rtp_ts.wrapping_add(current.rtp_ts_shift),
@@ -240,6 +254,20 @@ mod tests {
         assert_eq!((out.seq, out.rtp_ts), (11, 3100));
         assert_eq!(forwarder.awaited(), None);
         assert_eq!(forwarder.forward(&packet(LOW, 34, 9, 100, false)), None);
+    }
+
+    #[test]
+    fn sequence_numbers_go_round_without_a_gap() {
+        let mut forwarder = Forwarder::new(Codec::Vp8);
+        forwarder.set_target(Some(LOW));
+        for n in 0..200_000_u32 {
+            let seq = 60_000_u16.wrapping_add(n as u16);
+            let out = forwarder.forward(&packet(LOW, 0, seq, n, n == 0));
+            assert_eq!(out.map(|out| out.seq), Some(seq), "packet {n}");
+        }
+        let last = 60_000_u16.wrapping_add(199_999_u32 as u16);
+        let late = packet(LOW, 0, last.wrapping_sub(100), 0, false);
+        assert!(forwarder.forward(&late).is_some());
     }
 
     #[test]

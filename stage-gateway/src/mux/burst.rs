@@ -61,11 +61,12 @@ impl Burst {
     }
 
     /// Sends everything from datagram `from` on, in order, until the socket is full. Returns up to where it came: that is
-    /// `len()` unless the socket is full. Other errors concern one run only and are given to `failed`.
+    /// `len()` unless the socket is full. Other errors may be of segmentation, so what follows is sent one by one; those of a
+    /// single datagram are given to `failed`.
     pub(super) fn send(
         &self,
         from: usize,
-        segments_max: usize,
+        mut segments_max: usize,
         mut send: impl FnMut(Run<'_>) -> io::Result<()>,
         mut failed: impl FnMut(&io::Error),
     ) -> usize {
@@ -74,6 +75,10 @@ impl Burst {
             match send(run) {
                 Ok(()) => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(_) if run.count > 1 => {
+                    segments_max = 1;
+                    continue;
+                }
                 Err(error) => failed(&error),
             }
             next += run.count;
@@ -209,17 +214,17 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_run_does_not_hold_up_the_next() {
+    fn what_fails_together_is_sent_one_by_one_and_a_failed_one_does_not_hold_up_the_next() {
         let burst = burst(&[10, 5, 10, 5]);
-        let (mut calls, mut failures) = (0, 0);
-        let refuse_first = |_: Run<'_>| {
-            calls += 1;
-            if calls == 1 {
-                return Err(ErrorKind::NetworkUnreachable.into());
+        let (mut counts, mut failures) = (Vec::new(), 0);
+        let refuse_two = |run: Run<'_>| {
+            counts.push(run.count);
+            if counts.len() <= 2 {
+                return Err(ErrorKind::InvalidInput.into());
             }
             Ok(())
         };
-        assert_eq!(burst.send(0, 64, refuse_first, |_| failures += 1), 4);
-        assert_eq!((calls, failures), (2, 1));
+        assert_eq!(burst.send(0, 64, refuse_two, |_| failures += 1), 4);
+        assert_eq!((counts, failures), (vec![2, 1, 1, 1, 1], 1));
     }
 }

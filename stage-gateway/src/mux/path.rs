@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use quinn_udp::{Transmit, UdpSockRef};
 use tokio::io::Interest;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::burst::{Burst, Run};
 use super::{Shared, stun};
@@ -72,15 +73,17 @@ impl MediaPath {
     }
 
     async fn send_datagrams(&self, burst: &Burst, to: SocketAddr) -> usize {
-        let sent = self.try_send_from(burst, 0, to);
-        if sent == burst.len() {
-            return sent;
+        let deadline = Instant::now() + ROOM_WAIT;
+        let mut sent = self.try_send_from(burst, 0, to);
+        // Room is for whoever comes first of those who wait.
+        while sent < burst.len() {
+            let room = tokio::time::timeout_at(deadline, self.shared.socket.writable());
+            if room.await.is_err() {
+                break;
+            }
+            sent = self.try_send_from(burst, sent, to);
         }
-        let room = tokio::time::timeout(ROOM_WAIT, self.shared.socket.writable());
-        match room.await {
-            Ok(_) => self.try_send_from(burst, sent, to),
-            Err(_) => sent,
-        }
+        sent
     }
 
     fn try_send_from(&self, burst: &Burst, from: usize, to: SocketAddr) -> usize {

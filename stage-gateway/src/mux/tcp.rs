@@ -30,6 +30,9 @@ const FIRST_FRAME_BYTES_MAX: usize = 1_500;
 /// What precedes each frame (RFC 4571 section 2).
 const FRAME_LENGTH_BYTES: usize = 2;
 
+/// How long a peer may take nothing before its connection is given up.
+const WRITE_WAIT: Duration = Duration::from_secs(10);
+
 /// Frames that wait to be written to one connection; then the newest is dropped, as UDP would.
 const FRAME_QUEUE: usize = 512;
 
@@ -159,7 +162,8 @@ impl VirtualStream {
 
 async fn write_frames(mut queue: mpsc::Receiver<Bytes>, mut write: OwnedWriteHalf) {
     while let Some(frame) = queue.recv().await {
-        if write.write_all(&frame).await.is_err() {
+        let written = tokio::time::timeout(WRITE_WAIT, write.write_all(&frame));
+        if !matches!(written.await, Ok(Ok(()))) {
             return;
         }
     }

@@ -276,13 +276,16 @@ mod tests {
             let first: Vec<_> = seqs()
                 .map(|seq| sealed(&mut sealer, &packet(seq)))
                 .collect();
-            for (seq, first) in seqs().zip(first) {
+            for ((seq, first), index) in seqs().zip(first).zip(65_436..) {
                 let mut again = Vec::new();
                 let packet = packet(seq);
                 sealer
-                    .seal_again(&packet, PAYLOAD_TYPE, &mut again)
+                    .seal_again(index, &packet, PAYLOAD_TYPE, &mut again)
                     .unwrap();
                 assert_eq!(again, first);
+                let another_round = index + 65_536;
+                let refused = sealer.seal_again(another_round, &packet, PAYLOAD_TYPE, &mut again);
+                assert!(refused.is_err() && again == first);
                 assert!(sealer.seal(&packet, PAYLOAD_TYPE, &mut again).is_err());
             }
         }

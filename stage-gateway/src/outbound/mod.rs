@@ -11,15 +11,13 @@ mod sent;
 use compositor_core::access_unit::{Codec, MediaKind};
 use compositor_core::time::{MonotonicTime, WallTime};
 use rtc::rtcp::sender_report::SenderReport;
+use rtc::shared::error::Error;
 
 use crate::forward::{Outgoing, clock_rate};
 use crate::mux::MediaPath;
 use report::StreamReport;
 pub(crate) use seal::Sealer;
 use sent::SentPackets;
-
-/// Packets that are sent again for one request; what a browser asks for at once fits several times.
-const RESENT_MAX: usize = 128;
 
 /// One outgoing stream. Nobody else encrypts its SSRC: a number that is used twice gives the key away.
 pub(crate) struct Outbound {
@@ -56,26 +54,32 @@ impl Outbound {
     pub(crate) async fn send(&mut self, packets: impl Iterator<Item = (Outgoing, MonotonicTime)>) {
         let mut burst = self.path.burst();
         for (packet, arrived) in packets {
-            let sealed = burst.push(|out| self.sealer.seal(&packet, self.payload_type, out));
+            let mut index = 0;
+            let sealed = burst.push(|out| {
+                index = self.sealer.seal(&packet, self.payload_type, out)?;
+                Ok::<_, Error>(())
+            });
             if let Err(error) = sealed {
                 tracing::debug!(%error, "packet not encrypted");
                 continue;
             }
             self.report.count(&packet, arrived);
             if let Some(sent) = &mut self.sent {
-                sent.remember(packet);
+                sent.remember(index, packet);
             }
         }
         self.path.send(burst).await;
     }
 
-    /// Sends packets once more, byte for byte as they were.
+    /// Sends packets once more, byte for byte as they were; not more of them than were sent for the first time.
     pub(crate) async fn send_again(&mut self, seqs: &[u16]) {
+        let Some(sent) = &mut self.sent else { return };
         let mut burst = self.path.burst();
-        let sent = self.sent.as_ref();
-        let kept = seqs.iter().filter_map(|seq| sent?.get(*seq));
-        for packet in kept.take(RESENT_MAX) {
-            let sealed = burst.push(|out| self.sealer.seal_again(packet, self.payload_type, out));
+        for (index, packet) in sent.again(seqs) {
+            let sealed = burst.push(|out| {
+                self.sealer
+                    .seal_again(*index, packet, self.payload_type, out)
+            });
             if let Err(error) = sealed {
                 tracing::debug!(%error, "packet not encrypted again");
             }

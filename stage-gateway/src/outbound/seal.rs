@@ -59,30 +59,35 @@ impl Sealer {
         })
     }
 
-    /// Appends the encrypted packet to `out`. A sequence number that was used is refused, and one so old that it may have
+    /// Appends the encrypted packet to `out` and returns its index (RFC 3711 section 3.3.1). A sequence number that was used is refused, and one so old that it may have
     /// been: receivers drop those as replayed, and two packets under one number would give the key away.
     pub(super) fn seal(
         &mut self,
         packet: &Outgoing,
         payload_type: u8,
         out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
+    ) -> Result<u64, Error> {
         let seq = packet.seq;
         let index = self
             .index
             .take(seq)
             .ok_or(Error::SrtpSsrcDuplicated(self.ssrc, seq))?;
-        self.encrypt(packet, payload_type, index, out)
+        self.encrypt(packet, payload_type, index, out)?;
+        Ok(index)
     }
 
-    /// Appends a packet that was sealed before, at most 32,768 sequence numbers ago: the same bytes.
+    /// Appends a packet that was sealed as number `index` before: the same bytes. One from a round of sequence numbers
+    /// that is over is refused.
     pub(super) fn seal_again(
         &mut self,
+        index: u64,
         packet: &Outgoing,
         payload_type: u8,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
-        let index = self.index.of(packet.seq);
+        if self.index.of(packet.seq) != index {
+            return Err(Error::SrtpSsrcDuplicated(self.ssrc, packet.seq));
+        }
         self.encrypt(packet, payload_type, index, out)
     }
 

@@ -6,10 +6,15 @@ use crate::forward::Outgoing;
 /// round with it. The payloads are shared by all subscribers.
 const SENT_MAX: u16 = 1_024;
 
+/// Packets that may be sent again at once: half a second of video, several times what a browser asks for at once. Every packet
+/// that is sent for the first time allows one more, so that no request multiplies what a subscriber gets.
+const CREDIT_MAX: usize = 512;
+
 /// Remembers packets by their sequence number; a newer one takes the place of one long gone.
 #[derive(Debug)]
 pub(super) struct SentPackets {
-    packets: Vec<Option<Outgoing>>,
+    packets: Vec<Option<(u64, Outgoing)>>,
+    credit: usize,
 }
 
 impl SentPackets {
@@ -17,21 +22,31 @@ impl SentPackets {
     pub(super) fn new() -> Self {
         Self {
             packets: vec![None; usize::from(SENT_MAX)],
+            credit: 0,
         }
     }
 
-    /// Keeps a packet.
-    pub(super) fn remember(&mut self, packet: Outgoing) {
+    /// Keeps a packet that was sealed as number `index`.
+    pub(super) fn remember(&mut self, index: u64, packet: Outgoing) {
+        self.credit = CREDIT_MAX.min(self.credit + 1);
         let place = usize::from(packet.seq % SENT_MAX);
         if let Some(place) = self.packets.get_mut(place) {
-            *place = Some(packet);
+            *place = Some((index, packet));
         }
     }
 
-    /// The packet of that number, as it was sent.
-    pub(super) fn get(&self, seq: u16) -> Option<&Outgoing> {
+    /// Those of these numbers that are kept, as they were sent, as many as there is credit for.
+    pub(super) fn again(&mut self, seqs: &[u16]) -> impl Iterator<Item = &(u64, Outgoing)> {
+        let wanted = seqs.iter().filter(|seq| self.get(**seq).is_some());
+        let allowed = wanted.count().min(self.credit);
+        self.credit -= allowed;
+        let kept = &*self;
+        seqs.iter().filter_map(|seq| kept.get(*seq)).take(allowed)
+    }
+
+    fn get(&self, seq: u16) -> Option<&(u64, Outgoing)> {
         let packet = self.packets.get(usize::from(seq % SENT_MAX))?.as_ref();
-        packet.filter(|packet| packet.seq == seq)
+        packet.filter(|(_, packet)| packet.seq == seq)
     }
 }
 
@@ -53,14 +68,26 @@ mod tests {
         let mut sent = SentPackets::new();
         let first = u16::MAX - 500;
         for step in 0..2_000 {
-            sent.remember(packet(first.wrapping_add(step)));
+            sent.remember(u64::from(step), packet(first.wrapping_add(step)));
         }
         let last = first.wrapping_add(1_999);
         for back in 0..SENT_MAX {
             let seq = last.wrapping_sub(back);
-            assert_eq!(sent.get(seq), Some(&packet(seq)));
+            let kept = (u64::from(1_999 - back), packet(seq));
+            assert_eq!(sent.get(seq), Some(&kept));
         }
         assert_eq!(sent.get(last.wrapping_sub(SENT_MAX)), None);
         assert_eq!(sent.get(last.wrapping_add(1)), None);
+    }
+    #[test]
+    fn no_more_is_sent_again_than_was_sent() {
+        let mut sent = SentPackets::new();
+        assert_eq!(sent.again(&[1, 2, 3]).count(), 0);
+        (0..5).for_each(|seq| sent.remember(u64::from(seq), packet(seq)));
+        assert_eq!(sent.again(&[0, 0, 0, 9, 4]).count(), 4);
+        assert_eq!(sent.again(&[1, 2, 3]).count(), 1);
+        assert_eq!(sent.again(&[1]).count(), 0);
+        (0..2_000).for_each(|seq| sent.remember(u64::from(seq), packet(seq)));
+        assert_eq!(sent.again(&[1_999; 3_000]).count(), CREDIT_MAX);
     }
 }
