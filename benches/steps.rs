@@ -1,6 +1,6 @@
 //! What a worker costs on each step of the degradation ladder: CPU per composed second, as `compose` measures it.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use benches::clip::{Clip, FPS};
@@ -55,7 +55,7 @@ fn main() -> Result<(), BenchError> {
 }
 
 /// Milliseconds of CPU per composed second.
-fn cost(proscenium: &PathBuf, stage: &Stage<'_>, seconds: u32) -> Result<f64, BenchError> {
+fn cost(proscenium: &Path, stage: &Stage<'_>, seconds: u32) -> Result<f64, BenchError> {
     let run = |length: Duration| {
         let (composed, cpu) = of_children(|| {
             worker::compose(

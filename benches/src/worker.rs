@@ -88,13 +88,19 @@ fn write(
     wire::write_blocking(socket, &ToWorker::Stop { at: stop })?;
     for (n, batch) in (0..).zip(journal) {
         if let Feed::Live(began) = feed {
-            thread::sleep(
-                (began + n * WATERMARK_INTERVAL).saturating_duration_since(Instant::now()),
-            );
+            wait_until(began + n * WATERMARK_INTERVAL);
         }
         wire::write_blocking(socket, &ToWorker::Records(batch.clone()))?;
     }
     Ok(())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the pace of a stage is the condition"
+)]
+fn wait_until(at: Instant) {
+    thread::sleep(at.saturating_duration_since(Instant::now()));
 }
 
 fn listen(socket: UnixStream) -> Result<Composed, BenchError> {

@@ -89,7 +89,7 @@ impl AudioTrack {
             .is_some_and(|packet| packet.at <= horizon)
         {
             if let Some(packet) = self.queue.pop_front() {
-                self.place(packet, counts);
+                self.place(&packet, counts);
             }
         }
         self.line.settle(end);
@@ -99,7 +99,7 @@ impl AudioTrack {
         }
     }
 
-    fn place(&mut self, packet: Packet, counts: &mut Counts) {
+    fn place(&mut self, packet: &Packet, counts: &mut Counts) {
         self.last_at = packet.at;
         self.fed.push_back((packet.seq, packet.at));
         self.scratch.clear();
