@@ -1,5 +1,5 @@
 # The door to everything; CI uses the same targets.
-.PHONY: install build web run demo test bench bless lint
+.PHONY: install build web run demo test sync bench bless lint
 
 SECONDS ?= 0
 
@@ -20,6 +20,11 @@ demo: build
 
 test:
 	@scripts/test
+
+# Sync of browsers and aiortc beside our own publisher; on a quiet machine.
+sync: build
+	@scripts/install test
+	@.venv/bin/python -m pytest tests/e2e/test_sync.py -p no:cacheprovider -q -s --every-source
 
 bench: build
 	@scripts/bench

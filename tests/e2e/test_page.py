@@ -33,7 +33,8 @@ def test_a_person_joins_composes_and_watches(server, tmp_path):
         wait_for("the channel plays", lambda: current_time(page, "live-video") > 2, 40)
         page.screenshot(path=str(tmp_path / "live.png"))
         page.get_by_test_id("stop-composition").click()
-        wait_for("STOPPED", lambda: state(page) == "STOPPED", 30)
+        # Two browsers that code and decode in software may leave the worker behind: what was said until the stop is still composed.
+        wait_for("STOPPED", lambda: state(page) == "STOPPED", 60)
         page.get_by_test_id("recording-play").click()
         wait_for("the recording plays", lambda: current_time(page, "recording-video") > 1, 30)
         print("picture of the page:", tmp_path / "live.png")
