@@ -7,7 +7,7 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use benches::clip::{Clip, FPS};
+use benches::clip::{Clip, FPS, simulcast_and_single};
 use benches::cpu::{memory_of_children, of_children};
 use benches::stage::{LEAD, Stage};
 use benches::worker::{self, Feed};
@@ -16,9 +16,6 @@ use compositor::source::SourceCodec;
 use compositor_core::limits::COMPOSITION_DELAY;
 
 const PARTICIPANTS: [usize; 2] = [4, 12];
-
-/// Different pictures; more participants than that share them.
-const CLIPS: u32 = 4;
 
 /// What DESIGN.md 7 allows from glass to composed frame, above the composition delay.
 const LATE: Duration = Duration::from_millis(150);
@@ -45,10 +42,7 @@ fn main() -> Result<(), BenchError> {
     let only: String = options::value("only", String::new())?;
     let length = STARTING + Duration::from_secs(seconds);
     let proscenium = options::proscenium()?;
-    let simulcast: Vec<Clip> = (0..CLIPS)
-        .map(|number| Clip::code(number, SourceCodec::H264))
-        .collect::<Result<_, _>>()?;
-    let single: Vec<Clip> = simulcast.iter().map(Clip::single_layer).collect();
+    let (simulcast, single) = simulcast_and_single(SourceCodec::H264)?;
     for (layers, clips) in [("720p", &single), ("simulcast q/h/f", &simulcast)] {
         for participants in PARTICIPANTS {
             let title = format!("{participants} participants, H.264 {layers}");

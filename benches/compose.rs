@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use benches::clip::Clip;
+use benches::clip::{Clip, simulcast_and_single};
 use benches::cpu::{median, of_children};
 use benches::peer::{self, Tile};
 use benches::stage::{LEAD, Stage};
@@ -14,9 +14,6 @@ use benches::{BenchError, options, table, worker};
 use compositor::source::SourceCodec;
 
 const PARTICIPANTS: [usize; 4] = [1, 4, 9, 12];
-
-/// Different pictures; more participants than that share them.
-const CLIPS: u32 = 4;
 
 /// The short run.
 const SHORT: Duration = Duration::from_secs(1);
@@ -56,10 +53,7 @@ fn main() -> Result<(), BenchError> {
         seconds,
     };
     for (name, codec) in [("H.264", SourceCodec::H264), ("VP8", SourceCodec::Vp8)] {
-        let simulcast: Vec<Clip> = (0..CLIPS)
-            .map(|number| Clip::code(number, codec))
-            .collect::<Result<_, _>>()?;
-        let single: Vec<Clip> = simulcast.iter().map(Clip::single_layer).collect();
+        let (simulcast, single) = simulcast_and_single(codec)?;
         for (layers, clips) in [("720p", &single), ("simulcast q/h/f", &simulcast)] {
             let title = format!("{name} {layers}");
             if title.contains(&only) {

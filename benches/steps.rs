@@ -3,15 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use benches::clip::{Clip, FPS};
+use benches::clip::{FPS, simulcast_and_single};
 use benches::cpu::{median, of_children};
 use benches::stage::Stage;
 use benches::{BenchError, options, table, worker};
 use compositor::source::SourceCodec;
 use compositor_core::quality::STEP_MAX;
-
-/// Different pictures; more participants than that share them.
-const CLIPS: u32 = 4;
 
 /// The short run.
 const SHORT: Duration = Duration::from_secs(1);
@@ -20,10 +17,7 @@ fn main() -> Result<(), BenchError> {
     let seconds = options::value("seconds", 5)?;
     let rounds: usize = options::value("rounds", 3)?;
     let proscenium = options::proscenium()?;
-    let simulcast: Vec<Clip> = (0..CLIPS)
-        .map(|number| Clip::code(number, SourceCodec::H264))
-        .collect::<Result<_, _>>()?;
-    let single: Vec<Clip> = simulcast.iter().map(Clip::single_layer).collect();
+    let (simulcast, single) = simulcast_and_single(SourceCodec::H264)?;
     let mut rows = Vec::new();
     for (name, clips, count) in [
         ("1 x 720p", &single, 1),

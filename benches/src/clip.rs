@@ -59,6 +59,18 @@ pub struct Layer {
     pub units: Vec<Unit>,
 }
 
+/// Different pictures that a stage has; more participants than that share them.
+const CLIPS: u32 = 4;
+
+/// What the participants of a stage send: with simulcast, and the same with the full layer alone.
+pub fn simulcast_and_single(codec: SourceCodec) -> Result<(Vec<Clip>, Vec<Clip>), BenchError> {
+    let simulcast: Vec<Clip> = (0..CLIPS)
+        .map(|number| Clip::code(number, codec))
+        .collect::<Result<_, _>>()?;
+    let single = simulcast.iter().map(Clip::single_layer).collect();
+    Ok((simulcast, single))
+}
+
 impl Clip {
     /// Codes the test pattern as participant `number` would look and sound.
     pub fn code(number: u32, codec: SourceCodec) -> Result<Self, BenchError> {

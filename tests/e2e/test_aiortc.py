@@ -3,13 +3,13 @@
 import asyncio
 
 import numpy as np
-import requests
-from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCRtpSender
 from aiortc.mediastreams import AudioStreamTrack, VideoStreamTrack
 from av import VideoFrame
 
 from support import recording as rec
 from support import stage as st
+from support.peer import exchange
 
 COLOR = (40, 160, 60)
 
@@ -25,15 +25,6 @@ class Plain(VideoStreamTrack):
         frame = VideoFrame.from_ndarray(picture, format="rgb24")
         frame.pts, frame.time_base = pts, time_base
         return frame
-
-
-async def exchange(connection, url, token):
-    await connection.setLocalDescription(await connection.createOffer())
-    headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {token}"}
-    answer = await asyncio.to_thread(
-        requests.post, url, data=connection.localDescription.sdp, headers=headers, timeout=10)
-    assert answer.status_code == 201, answer.text
-    await connection.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
 
 
 async def publish(url, token, mime):

@@ -33,10 +33,6 @@ def start(realtime, outputs, *, channel=True):
     return st.start(realtime, outputs["stage"], *destinations)
 
 
-def segment_count(s3, bucket, started):
-    return sum(key.endswith(".ts") for key in rec.list_keys(s3, bucket, st.prefix_of(started)))
-
-
 def states(realtime, arn):
     return [d["state"] for d in st.composition(realtime, arn)["destinations"]]
 
@@ -59,8 +55,8 @@ def test_two_compositions_of_one_stage_end_apart(realtime, s3, outputs, tmp_path
     for started in (first, second):
         st.wait_all_active(realtime, started["arn"])
     st.stop(realtime, first["arn"])
-    before = segment_count(s3, outputs["bucket"], second)
-    wait_for("more of the second", lambda: segment_count(s3, outputs["bucket"], second) > before, 20)
+    before = rec.segment_count(s3, outputs["bucket"], st.prefix_of(second))
+    wait_for("more of the second", lambda: rec.segment_count(s3, outputs["bucket"], st.prefix_of(second)) > before, 20)
     st.stop(realtime, second["arn"])
     for name, started in (("first", first), ("second", second)):
         prefix = st.prefix_of(started)
@@ -74,8 +70,8 @@ def test_a_hung_worker_is_replaced(server, realtime, s3, outputs, tmp_path):
     (hung,) = server.worker_pids()
     os.kill(hung, signal.SIGSTOP)
     wait_for("a successor", lambda: server.worker_pids() not in ([], [hung]), 10)
-    before = segment_count(s3, outputs["bucket"], started)
-    wait_for("more segments", lambda: segment_count(s3, outputs["bucket"], started) > before, 20)
+    before = rec.segment_count(s3, outputs["bucket"], st.prefix_of(started))
+    wait_for("more segments", lambda: rec.segment_count(s3, outputs["bucket"], st.prefix_of(started)) > before, 20)
     st.stop(realtime, started["arn"])
     prefix = st.prefix_of(started)
     rec.wait_until_ended(s3, outputs["bucket"], prefix)
@@ -111,7 +107,7 @@ def test_a_killed_server_fails_its_compositions_and_finishes_their_recordings(bi
         storage, bucket = st.make_storage(realtime, s3)
         encoder = st.make_encoder(realtime, **SMALL)
         started = st.start(realtime, st.make_stage(realtime), st.to_s3(storage, encoder))
-        wait_for("two segments", lambda: segment_count(s3, bucket, started) >= 2, 20)
+        wait_for("two segments", lambda: rec.segment_count(s3, bucket, st.prefix_of(started)) >= 2, 20)
         workers = server.worker_pids()
         server.child.kill()
         server.child.wait()
@@ -138,7 +134,7 @@ def test_sigterm_does_not_wait_for_an_s3_that_does_not_answer(binary, server, s3
         storage, bucket = st.make_storage(realtime, s3)
         started = st.start(
             realtime, st.make_stage(realtime), st.to_s3(storage, st.make_encoder(realtime, **SMALL)))
-        wait_for("two segments", lambda: segment_count(s3, bucket, started) >= 2, 20)
+        wait_for("two segments", lambda: rec.segment_count(s3, bucket, st.prefix_of(started)) >= 2, 20)
         os.kill(server.child.pid, signal.SIGSTOP)
         try:
             begun = time.monotonic()

@@ -23,10 +23,6 @@ PEOPLE = [
 ]
 
 
-def rgb(color):
-    return [int(color[i:i + 2], 16) for i in (0, 2, 4)]
-
-
 def publish_everybody(server, realtime, stage, people=PEOPLE, size="640x360"):
     publishers = []
     for name, color, tone, options in people:
@@ -135,7 +131,7 @@ def test_every_participant_is_in_its_slot_and_the_featured_one_is_large(job):
     frame = frames[-45]
     for name, color, _, _ in PEOPLE:
         found = rec.mean_color(frame, *FEATURED_SPOTS[name])
-        assert rec.near(found, rgb(color)), f"{name} at {FEATURED_SPOTS[name]}: {found}, not {rgb(color)}"
+        assert rec.near(found, rec.rgb(color)), f"{name} at {FEATURED_SPOTS[name]}: {found}, not {rec.rgb(color)}"
     # The featured picture keeps its shape: black beside it.
     assert rec.near(rec.mean_color(frame, 0.05, 0.4), (0, 0, 0), 12)
 
@@ -188,15 +184,15 @@ def test_killed_worker_leaves_no_trace_in_the_recording(server, realtime, ivs, s
         wait_for("live", lambda: fetched(channel["playbackUrl"]), 20)
         stream_id = ivs.get_stream(channelArn=channel["arn"])["stream"]["streamId"]
         for _ in range(3):
-            segments = segment_count(s3, bucket, started)
-            wait_for("two more segments", lambda: segment_count(s3, bucket, started) >= segments + 2, 20)
+            segments = rec.segment_count(s3, bucket, st.prefix_of(started))
+            wait_for("two more segments", lambda: rec.segment_count(s3, bucket, st.prefix_of(started)) >= segments + 2, 20)
             victims = server.worker_pids()
             assert len(victims) == 1
             os.kill(victims[0], signal.SIGKILL)
             wait_for("a successor", lambda: server.worker_pids() not in ([], victims), 10)
             assert st.composition(realtime, started["arn"])["state"] == "ACTIVE"
-        segments = segment_count(s3, bucket, started)
-        wait_for("two more segments", lambda: segment_count(s3, bucket, started) >= segments + 2, 20)
+        segments = rec.segment_count(s3, bucket, st.prefix_of(started))
+        wait_for("two more segments", lambda: rec.segment_count(s3, bucket, st.prefix_of(started)) >= segments + 2, 20)
         after = st.composition(realtime, started["arn"])
         assert [d["state"] for d in after["destinations"]] == ["ACTIVE", "ACTIVE"]
         assert ivs.get_stream(channelArn=channel["arn"])["stream"]["streamId"] == stream_id
@@ -233,11 +229,6 @@ def test_worker_has_no_network_and_no_secrets(server, realtime, s3):
     st.stop(realtime, started["arn"])
 
 
-def segment_count(s3, bucket, started):
-    prefix = st.prefix_of(started)
-    return sum(key.endswith(".ts") for key in rec.list_keys(s3, bucket, prefix))
-
-
 def test_sigterm_seals_the_recording_and_exits_zero(binary, make_client, tmp_path):
     from support.server import Server
 
@@ -250,7 +241,7 @@ def test_sigterm_seals_the_recording_and_exits_zero(binary, make_client, tmp_pat
         started = st.start(realtime, stage, st.to_s3(storage, encoder))
         st.wait_all_active(realtime, started["arn"])
         prefix = st.prefix_of(started)
-        wait_for("two segments", lambda: segment_count(s3, bucket, started) >= 2, 20)
+        wait_for("two segments", lambda: rec.segment_count(s3, bucket, st.prefix_of(started)) >= 2, 20)
         assert server.stop(12) == 0
         publisher.stop()
     data = server.data_dir

@@ -5,20 +5,21 @@ with --every-source, on a quiet one.
 """
 
 import asyncio
+import contextlib
 import fractions
 import random
 import time
 
 import numpy as np
 import pytest
-import requests
-from aiortc import RTCPeerConnection, RTCRtpSender, RTCSessionDescription
+from aiortc import RTCPeerConnection, RTCRtpSender
 from aiortc.mediastreams import MediaStreamTrack
 from av import AudioFrame, VideoFrame
 
 from support import recording as rec
 from support import stage as st
 from support.browser import Browser
+from support.peer import exchange
 from support.relay import Background, Relay
 from support.server import wait_for
 
@@ -68,7 +69,7 @@ class Flashing(Paced):
     def __init__(self, start, color):
         super().__init__(start, 90_000, 3_000)
         self.dark = np.empty((360, 640, 3), np.uint8)
-        self.dark[:] = [int(color[i:i + 2], 16) for i in (0, 2, 4)]
+        self.dark[:] = rec.rgb(color)
         self.light = self.dark.copy()
         self.light[120:240, 240:400] = 255
 
@@ -97,12 +98,7 @@ async def publish_by_aiortc(connection, url, token, color, hz):
     video = connection.addTransceiver(Flashing(start, color), direction="sendonly")
     codecs = RTCRtpSender.getCapabilities("video").codecs
     video.setCodecPreferences([codec for codec in codecs if codec.mimeType == "video/VP8"])
-    await connection.setLocalDescription(await connection.createOffer())
-    headers = {"Content-Type": "application/sdp", "Authorization": f"Bearer {token}"}
-    answer = await asyncio.to_thread(
-        requests.post, url, data=connection.localDescription.sdp, headers=headers, timeout=10)
-    assert answer.status_code == 201, answer.text
-    await connection.setRemoteDescription(RTCSessionDescription(answer.text, "answer"))
+    await exchange(connection, url, token)
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +113,12 @@ def recorded(request, everybody, server, realtime, s3, tmp_path_factory):
     stage, (storage, bucket) = st.make_stage(realtime), st.make_storage(realtime, s3)
     encoder = st.make_encoder(realtime, width=640, height=360, bitrate=1_500_000)
     started = st.start(realtime, stage, st.to_s3(storage, encoder))
+    prefix = st.prefix_of(started)
     st.wait_all_active(realtime, started["arn"])
     publishers = []
-    with Browser() as browser, Relay(server.whip, background, request.param, JITTER_S) as relay:
-        page, connection = browser.page(), RTCPeerConnection()
+    needed = Browser() if BROWSERS.keys() & everybody.keys() else contextlib.nullcontext()
+    with needed as browser, Relay(server.whip, background, request.param, JITTER_S) as relay:
+        page, connection = browser and browser.page(), RTCPeerConnection()
         for name, (color, hz, *how) in everybody.items():
             time.sleep(chance.uniform(0, 1))
             token = st.token(realtime, stage, name)["token"]
@@ -135,7 +133,7 @@ def recorded(request, everybody, server, realtime, s3, tmp_path_factory):
             else:
                 background.run(publish_by_aiortc(connection, relay.whip, token, color, hz))
         seconds = len(everybody) + SETTLING + FLASHES
-        wait_for("enough flashes", lambda: media_seconds(s3, bucket, started) >= seconds, 3 * seconds, 1)
+        wait_for("enough flashes", lambda: 2 * rec.segment_count(s3, bucket, prefix) >= seconds, 3 * seconds, 1)
         st.stop(realtime, started["arn"])
         for publisher in publishers:
             publisher.stop()
@@ -143,18 +141,13 @@ def recorded(request, everybody, server, realtime, s3, tmp_path_factory):
         print("carried", relay.carried, "lost", relay.lost, "reordered", relay.reordered)
         assert relay.lost > 0.5 * request.param * relay.carried and relay.reordered > 0.1 * relay.carried
     background.close()
-    rec.wait_until_ended(s3, bucket, st.prefix_of(started))
-    return rec.download(s3, bucket, st.prefix_of(started), tmp_path_factory.mktemp("recording"))
-
-
-def media_seconds(s3, bucket, started):
-    return 2 * sum(key.endswith(".ts") for key in rec.list_keys(s3, bucket, st.prefix_of(started)))
+    rec.wait_until_ended(s3, bucket, prefix)
+    return rec.download(s3, bucket, prefix, tmp_path_factory.mktemp("recording"))
 
 
 def middle_of(frames, color):
     """Where the middle of a participant's picture is, found by its colour, in fractions of the canvas."""
-    wanted = [int(color[i:i + 2], 16) for i in (0, 2, 4)]
-    close = (np.abs(frames[-90:].astype(int).mean(axis=0) - wanted) < 30).all(axis=2)
+    close = (np.abs(frames[-90:].astype(int).mean(axis=0) - rec.rgb(color)) < 30).all(axis=2)
     rows, columns = np.nonzero(close)
     assert len(rows) > 2_000, f"#{color} is not in the picture"
     return (columns.min() + columns.max()) / 2 / rec.FRAME_WIDTH, (rows.min() + rows.max()) / 2 / rec.FRAME_HEIGHT

@@ -11,13 +11,11 @@ use rtc::rtp::codec::h264::H264Payloader;
 use rtc::rtp::codec::opus::OpusPayloader;
 use rtc::rtp::codec::vp8::Vp8Payloader;
 use rtc::rtp::packetizer::Payloader;
+use stage_gateway::rtp::NtpTime;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 
 use super::peer::PeerError;
-
-/// From the zero of NTP, 1900, to that of Unix, 1970.
-const NTP_UNIX_EPOCH_S: u64 = 2_208_988_800;
 
 /// Room for the extensions and SRTP within an Ethernet frame.
 const PAYLOAD_BYTES_MAX: usize = 1150;
@@ -84,9 +82,10 @@ impl LayerSender {
         if self.packets == 0 {
             return Ok(());
         }
+        let unix = SystemTime::now().duration_since(UNIX_EPOCH);
         let report = SenderReport {
             ssrc: self.negotiated.ssrc,
-            ntp_time: ntp(SystemTime::now()),
+            ntp_time: NtpTime::from_unix(unix.unwrap_or_default()).0,
             rtp_time: self.timestamp(media),
             packet_count: self.packets,
             octet_count: self.octets,
@@ -130,13 +129,6 @@ impl LayerSender {
         }
         Ok(())
     }
-}
-
-/// Seconds since 1900 in 32.32 bits; wraps in 2036, as NTP does.
-fn ntp(time: SystemTime) -> u64 {
-    let unix = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let fraction = (u64::from(unix.subsec_nanos()) << 32) / 1_000_000_000;
-    (unix.as_secs() + NTP_UNIX_EPOCH_S) << 32 | fraction
 }
 
 /// RTP timestamps wrap by design, so only the low 32 bits count.

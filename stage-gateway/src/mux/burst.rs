@@ -31,14 +31,14 @@ pub(super) struct Run<'a> {
 
 impl Burst {
     /// Adds the datagram that `write` appends; nothing when that fails.
-    pub(crate) fn push<E>(
+    pub(crate) fn push<T, E>(
         &mut self,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<(), E> {
+        write: impl FnOnce(&mut Vec<u8>) -> Result<T, E>,
+    ) -> Result<T, E> {
         let start = self.bytes.len();
         let written = write(&mut self.bytes);
         match written {
-            Ok(()) => self.ends.push(self.bytes.len()),
+            Ok(_) => self.ends.push(self.bytes.len()),
             Err(_) => self.bytes.truncate(start),
         }
         written
@@ -168,7 +168,7 @@ mod tests {
         let mut burst = burst(&[4]);
         let fail = |bytes: &mut Vec<u8>| {
             bytes.extend([9; 7]);
-            Err(())
+            Err::<(), _>(())
         };
         assert!(burst.push(fail).is_err());
         assert_eq!((burst.len(), burst.bytes.len()), (1, 4));

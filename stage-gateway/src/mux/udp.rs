@@ -7,11 +7,10 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
-use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
-
 use quinn_udp::UdpSockRef;
 use tokio::io::Interest;
+use tokio::sync::mpsc;
+use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
 use super::path::{CurrentWay, Way};
 use super::{Datagram, Shared};

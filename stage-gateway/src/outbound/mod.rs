@@ -11,7 +11,6 @@ mod sent;
 use compositor_core::access_unit::{Codec, MediaKind};
 use compositor_core::time::{MonotonicTime, WallTime};
 use rtc::rtcp::sender_report::SenderReport;
-use rtc::shared::error::Error;
 
 use crate::forward::{Outgoing, clock_rate};
 use crate::mux::MediaPath;
@@ -54,15 +53,14 @@ impl Outbound {
     pub(crate) async fn send(&mut self, packets: impl Iterator<Item = (Outgoing, MonotonicTime)>) {
         let mut burst = self.path.burst();
         for (packet, arrived) in packets {
-            let mut index = 0;
-            let sealed = burst.push(|out| {
-                index = self.sealer.seal(&packet, self.payload_type, out)?;
-                Ok::<_, Error>(())
-            });
-            if let Err(error) = sealed {
-                tracing::debug!(%error, "packet not encrypted");
-                continue;
-            }
+            let sealed = burst.push(|out| self.sealer.seal(&packet, self.payload_type, out));
+            let index = match sealed {
+                Ok(index) => index,
+                Err(error) => {
+                    tracing::debug!(%error, "packet not encrypted");
+                    continue;
+                }
+            };
             self.report.count(&packet, arrived);
             if let Some(sent) = &mut self.sent {
                 sent.remember(index, packet);

@@ -8,9 +8,6 @@ use rtc::rtcp::sender_report::SenderReport;
 use crate::forward::Outgoing;
 use crate::rtp::NtpTime;
 
-/// From 1900, where NTP counts from, to 1970 (RFC 868).
-const NTP_TO_UNIX: Duration = Duration::from_secs(2_208_988_800);
-
 /// Counts a stream and knows what its clock showed.
 #[derive(Debug)]
 pub(super) struct StreamReport {
@@ -53,7 +50,7 @@ impl StreamReport {
         let since_1970 = Duration::from_micros(u64::try_from(wall.0).unwrap_or(0));
         Some(SenderReport {
             ssrc: self.ssrc,
-            ntp_time: NtpTime::from_duration(NTP_TO_UNIX + since_1970).0,
+            ntp_time: NtpTime::from_unix(since_1970).0,
             rtp_time: rtp_ts.wrapping_add(passed as u32),
             packet_count: self.packets,
             octet_count: self.octets,

@@ -36,7 +36,15 @@ pub struct SenderReport {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct NtpTime(pub u64);
 
+/// From 1900, where NTP counts from, to 1970 (RFC 868).
+const NTP_TO_UNIX: Duration = Duration::from_secs(2_208_988_800);
+
 impl NtpTime {
+    /// The time that lies `since_1970` after the Unix epoch.
+    pub fn from_unix(since_1970: Duration) -> Self {
+        Self::from_duration(NTP_TO_UNIX + since_1970)
+    }
+
     /// The time that lies `since_1900` after the epoch, modulo 2^32 seconds.
     pub fn from_duration(since_1900: Duration) -> Self {
         let fraction = (u64::from(since_1900.subsec_nanos()) << 32) / 1_000_000_000;

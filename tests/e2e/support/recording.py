@@ -18,6 +18,10 @@ def list_keys(s3, bucket, prefix):
     return [item["Key"] for page in pages for item in page.get("Contents", [])]
 
 
+def segment_count(s3, bucket, prefix):
+    return sum(key.endswith(".ts") for key in list_keys(s3, bucket, prefix))
+
+
 def wait_until_ended(s3, bucket, prefix, limit_s=30):
     key = f"{prefix}/events/recording-ended.json"
     wait_for(key, lambda: key in list_keys(s3, bucket, prefix), limit_s)
@@ -118,6 +122,11 @@ class Recording:
         assert abs(len(audio) * AAC_STEP_90K - len(video) * 90_000 / fps) <= tail_sounds * AAC_STEP_90K
         assert abs(video[0][0] - audio[0][0]) <= AAC_STEP_90K
         return len(video)
+
+
+def rgb(color):
+    """Red, green and blue of `rrggbb`."""
+    return [int(color[i:i + 2], 16) for i in (0, 2, 4)]
 
 
 def mean_color(frame, x, y, size=6):
