@@ -15,7 +15,7 @@ use benches::{BenchError, options, table};
 use compositor::source::SourceCodec;
 use compositor_core::limits::COMPOSITION_DELAY;
 
-const PARTICIPANTS: [usize; 2] = [4, 12];
+const PARTICIPANTS: &str = "4,12";
 
 /// What DESIGN.md 7 allows from glass to composed frame, above the composition delay.
 const LATE: Duration = Duration::from_millis(150);
@@ -40,11 +40,16 @@ fn main() -> Result<(), BenchError> {
     let seconds = options::value("seconds", 60)?;
     let from = options::value("from", 1)?;
     let only: String = options::value("only", String::new())?;
+    let counts: String = options::value("participants", PARTICIPANTS.to_owned())?;
+    let counts: Vec<usize> = counts
+        .split(',')
+        .map(str::parse)
+        .collect::<Result<_, _>>()?;
     let length = STARTING + Duration::from_secs(seconds);
     let proscenium = options::proscenium()?;
     let (simulcast, single) = simulcast_and_single(SourceCodec::H264)?;
     for (layers, clips) in [("720p", &single), ("simulcast q/h/f", &simulcast)] {
-        for participants in PARTICIPANTS {
+        for &participants in &counts {
             let title = format!("{participants} participants, H.264 {layers}");
             if title.contains(&only) {
                 println!("### {title}\n");

@@ -137,8 +137,8 @@ struct Work {
 impl Work {
     fn run(mut self, inputs: &Receiver<Result<Input, WorkerError>>) -> Result<(), WorkerError> {
         // The channel closes when the server does: then there is nobody to compose for.
-        while let Ok(input) = self.busy.wait(|| inputs.recv()) {
-            match input? {
+        while let Some(input) = self.next(inputs)? {
+            match input {
                 Input::Stop(at) => self.composer.stop(at, &mut self.out)?,
                 Input::Records(records) => {
                     for record in records {
@@ -153,6 +153,22 @@ impl Work {
             }
         }
         Ok(())
+    }
+
+    /// What comes next; while there is nothing, no frame is kept back.
+    fn next(
+        &mut self,
+        inputs: &Receiver<Result<Input, WorkerError>>,
+    ) -> Result<Option<Input>, WorkerError> {
+        let next = match inputs.try_recv() {
+            Ok(input) => Ok(input),
+            Err(_) => {
+                self.composer.settle(&mut self.out)?;
+                self.send()?;
+                self.busy.wait(|| inputs.recv())
+            }
+        };
+        next.ok().transpose()
     }
 
     fn send(&mut self) -> Result<(), WorkerError> {

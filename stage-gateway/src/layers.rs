@@ -1,6 +1,7 @@
 //! Which simulcast layer to show or forward. Pure.
 
 use compositor_core::id::Layer;
+use compositor_core::layer_choice::layer_for;
 
 /// What is known of a layer.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -13,11 +14,15 @@ pub(crate) struct LayerState {
     pub(crate) active: bool,
 }
 
-/// The smallest active layer at least `height` tall, else the tallest; `None` while no picture size is known.
-pub(crate) fn for_height(layers: &[LayerState], height: u16) -> Option<Layer> {
-    let known = by_height(layers);
-    let tall_enough = known.iter().find(|(tall, _)| *tall >= height);
-    tall_enough.or(known.last()).map(|(_, layer)| *layer)
+/// The active layer for a slot `height` tall while `shown` is shown; `None` while no picture size is known.
+pub(crate) fn for_height(
+    layers: &[LayerState],
+    height: u16,
+    shown: Option<Layer>,
+) -> Option<Layer> {
+    let active = layers.iter().filter(|layer| layer.active);
+    let known = active.filter_map(|layer| layer.size.map(|(_, height)| (height, layer.layer)));
+    layer_for(known, height, shown)
 }
 
 /// The tallest active layer after `steps_down` taller ones are given up; at least the smallest. A layer whose size is
@@ -27,16 +32,6 @@ pub(crate) fn for_bandwidth(layers: &[LayerState], steps_down: usize) -> Option<
     active.sort_by_key(|layer| (layer.size.map_or(0, |(_, height)| height), layer.layer));
     let index = active.len().checked_sub(1)?.saturating_sub(steps_down);
     active.get(index).map(|layer| layer.layer)
-}
-
-fn by_height(layers: &[LayerState]) -> Vec<(u16, Layer)> {
-    let mut known: Vec<(u16, Layer)> = layers
-        .iter()
-        .filter(|layer| layer.active)
-        .filter_map(|layer| layer.size.map(|(_, height)| (height, layer.layer)))
-        .collect();
-    known.sort_unstable();
-    known
 }
 
 /// How many layers a subscriber has to go down, judged by the loss that it reports.
@@ -111,21 +106,12 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_layer_that_is_tall_enough_is_chosen() {
-        let layers = layers(&[(720, true), (180, true), (360, true)]);
-        assert_eq!(for_height(&layers, 100), Some(Layer(1)));
-        assert_eq!(for_height(&layers, 180), Some(Layer(1)));
-        assert_eq!(for_height(&layers, 181), Some(Layer(2)));
-        assert_eq!(for_height(&layers, 1080), Some(Layer(0)));
-    }
-
-    #[test]
     fn idle_and_unknown_layers_are_not_shown() {
         assert_eq!(
-            for_height(&layers(&[(720, false), (180, true)]), 700),
+            for_height(&layers(&[(720, false), (180, true)]), 700, None),
             Some(Layer(1))
         );
-        assert_eq!(for_height(&layers(&[(0, true)]), 700), None);
+        assert_eq!(for_height(&layers(&[(0, true)]), 700, None), None);
         assert_eq!(for_bandwidth(&layers(&[(0, true)]), 0), Some(Layer(0)));
         assert_eq!(for_bandwidth(&layers(&[(0, false)]), 0), None);
     }

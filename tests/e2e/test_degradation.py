@@ -75,7 +75,7 @@ def test_a_starved_composition_is_degraded_and_restored_and_its_recording_is_who
 
     assert (reduced["source"], reduced["resources"]) == ("proscenium", [started["arn"]])
     assert reduced["detail"] == {"event_name": "Quality Reduced", "stage_arn": stage, "step": 1}
-    assert raised["detail"]["step"] < 4
+    assert raised["detail"]["step"] < 5
     recording.assert_whole()
     assert recording.decode_errors() == ""
 

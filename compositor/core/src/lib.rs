@@ -56,6 +56,7 @@ pub mod error_chain;
 pub mod id;
 pub mod journal;
 pub mod ladder;
+pub mod layer_choice;
 pub mod layout;
 pub mod limits;
 pub mod quality;

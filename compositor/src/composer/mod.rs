@@ -1,35 +1,39 @@
 //! Journal in, numbered access units out: a function of the journal, not of the wall clock.
 //!
 //! Frame k is due at `start + k / fps` and composed at the first watermark that has passed that time by the composition
-//! delay. What is due is done in the order of its due time, so the same journal gives the same bytes.
+//! delay. What is due is done in the order of its due time, so the same journal gives the same bytes. A frame is encoded
+//! while the pictures of the next one are decoded, if that is due already.
 
 mod back_off;
 mod canvas;
+mod outbox;
+mod schedule;
 mod sound;
 mod stage;
 mod tap;
 mod track;
+mod wishes;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
 use compositor_core::access_unit::MediaKind;
-use compositor_core::id::TrackId;
 use compositor_core::journal::{Degradation, JournalSeq, Record, RecordBody};
-use compositor_core::limits::{AAC_FRAME_SAMPLES, AUDIO_SAMPLE_RATE, COMPOSITION_DELAY};
+use compositor_core::limits::COMPOSITION_DELAY;
 use compositor_core::quality::Quality;
 use compositor_core::time::MediaTime;
-use compositor_core::worker_protocol::{
-    Checkpoint, FromWorker, Job, Resume, VideoUnit, WorkerStats,
-};
+use compositor_core::worker_protocol::{Checkpoint, FromWorker, Job, Resume, WorkerStats};
 use serde::{Deserialize, Serialize};
 
 use self::canvas::{CanvasOutput, canvas_of};
+use self::outbox::{OpenFrame, Outbox};
+use self::schedule::{Due, Schedule};
 use self::sound::Sound;
-use self::stage::{Shown, Stage, StageState};
+use self::stage::{Stage, StageState};
 pub use self::tap::Tap;
+use self::wishes::Wishes;
 use crate::audio::MixerState;
+use crate::codec::CodecError;
 use crate::raster::Item;
 use crate::worker::WorkerError;
 
@@ -53,9 +57,10 @@ pub struct Composer {
     state_at: JournalSeq,
     next_seq: JournalSeq,
     watermark: MediaTime,
-    stop_at: Option<MediaTime>,
+    schedule: Schedule,
     ended: bool,
-    wishes: BTreeMap<TrackId, u16>,
+    wishes: Wishes,
+    outbox: Outbox,
     /// On the degradation ladder.
     step: u8,
     stats: WorkerStats,
@@ -73,7 +78,6 @@ struct Video {
     next_k: u64,
     /// Frames before this one were sent by a predecessor.
     send_from: u64,
-    heights: BTreeMap<TrackId, u16>,
 }
 
 /// All that a checkpoint holds; opaque to the server.
@@ -84,13 +88,6 @@ struct State {
     step: u8,
     stage: StageState,
     mixer: MixerState,
-}
-
-/// What is due next.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-enum Due {
-    Video(usize),
-    Sound,
 }
 
 impl Composer {
@@ -120,14 +117,14 @@ impl Composer {
                 output,
                 next_k: state_k.min(send_from),
                 send_from,
-                heights: BTreeMap::new(),
             });
         }
+        let schedule = Schedule::from(job.start);
         let state_at = checkpoint.map_or(JournalSeq(0), |checkpoint| checkpoint.state_at);
         let next_mix = state.as_ref().map_or(0, |state| state.next_mix);
         let (stage, mixer) = match state {
             Some(state) => {
-                let now = job.start.plus(frame_end(state.next_mix));
+                let now = schedule.sound_end(state.next_mix);
                 (Stage::restored(state.stage, now), Some(state.mixer))
             }
             None => (Stage::default(), None),
@@ -139,9 +136,10 @@ impl Composer {
             state_at,
             next_seq: JournalSeq(0),
             watermark: MediaTime(0),
-            stop_at: None,
+            schedule,
             ended: false,
-            wishes: BTreeMap::new(),
+            wishes: Wishes::new(job.encoders.len()),
+            outbox: Outbox::default(),
             step,
             stats: WorkerStats::default(),
             last_checkpoint: MediaTime(0),
@@ -160,7 +158,7 @@ impl Composer {
         }
     }
 
-    /// Takes the next record; what it makes due is appended to `out`.
+    /// Takes the next record; what it makes due is appended to `out`, the last frame of it perhaps by a later call only.
     pub fn record(&mut self, record: Record, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
         let Record { seq, time, body } = record;
         self.next_seq = JournalSeq(seq.0 + 1);
@@ -172,8 +170,9 @@ impl Composer {
             _ if seq < self.state_at => {}
             RecordBody::Watermark => {
                 self.watermark = self.watermark.max(time);
-                self.compose_due(out)?;
-                self.report(out);
+                self.compose_due()?;
+                self.report()?;
+                self.outbox.send(out);
             }
             RecordBody::Roster(change) => self.stage.change(time, change),
             RecordBody::LayerChoice(choice) => {
@@ -183,7 +182,7 @@ impl Composer {
             }
             RecordBody::Degradation(Degradation { composition, step }) => {
                 if composition == self.job.composition {
-                    self.take_step(step);
+                    self.take_step(step)?;
                 }
             }
             RecordBody::ClockMapping(_) | RecordBody::Gap(_) => {}
@@ -191,22 +190,33 @@ impl Composer {
         Ok(())
     }
 
+    /// Completes what [`Self::record`] began, for a caller that has no more records at the moment.
+    pub fn settle(&mut self, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
+        self.encode_open()?;
+        self.outbox.send(out);
+        Ok(())
+    }
+
     /// Makes the frames from the next one on by another step of the degradation ladder.
-    fn take_step(&mut self, step: u8) {
+    fn take_step(&mut self, step: u8) -> Result<(), CodecError> {
         if step == self.step {
-            return;
+            return Ok(());
         }
+        self.encode_open()?;
         self.step = step;
         self.stats.steps_taken += 1;
         for video in &mut self.videos {
             video.output.set_quality(Quality::at(step));
         }
+        Ok(())
     }
 
     /// Ends the composition before `at`; records are still needed up to that time. The earliest stop counts.
     pub fn stop(&mut self, at: MediaTime, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
-        self.stop_at = Some(self.stop_at.map_or(at, |known| known.min(at)));
-        self.compose_due(out)
+        self.schedule.stop(at);
+        self.compose_due()?;
+        self.outbox.send(out);
+        Ok(())
     }
 
     /// Whether [`FromWorker::Ended`] was said.
@@ -214,79 +224,72 @@ impl Composer {
         self.ended
     }
 
-    fn compose_due(&mut self, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
+    fn compose_due(&mut self) -> Result<(), WorkerError> {
         while let Some((due, what)) = self.next_due() {
             if due.plus(COMPOSITION_DELAY) > self.watermark {
                 return Ok(());
             }
             match what {
-                Due::Video(index) => self.compose_frame(index, due, out)?,
+                Due::Video(index) => self.compose_frame(index, due)?,
                 Due::Sound => {
                     let mut coded = Vec::new();
                     self.sound.advance(&mut coded, self.tap.as_deref_mut())?;
-                    out.extend(coded.into_iter().map(audio_message));
+                    self.send_sound(coded);
                 }
             }
         }
-        self.end(out)
+        self.end()
     }
 
-    /// What is due next, and when; `None` once everything before the stop time is done.
     fn next_due(&self) -> Option<(MediaTime, Due)> {
-        let stop = self.stop_at.unwrap_or(MediaTime(u64::MAX));
-        let videos = self.videos.iter().enumerate().map(|(index, video)| {
-            let due = self.due(index, video.next_k);
-            (due, due, Due::Video(index))
-        });
-        let n = self.sound.next_mix();
-        let sound_starts = self.job.start.plus(samples(n * AAC_FRAME_SAMPLES));
-        // The last frame reaches beyond the stop, where nothing needs to be waited for.
-        let sound_ends = self.job.start.plus(frame_end(n)).min(stop);
-        videos
-            .chain([(sound_starts, sound_ends, Due::Sound)])
-            .filter(|(starts, ..)| *starts < stop)
-            .map(|(_, due, what)| (due, what))
-            .min()
+        let rates = self.job.encoders.iter().map(|encoder| encoder.fps);
+        let frames = rates.zip(self.videos.iter().map(|video| video.next_k));
+        self.schedule.next(frames, self.sound.next_mix())
     }
 
-    fn due(&self, index: usize, k: u64) -> MediaTime {
-        self.job
-            .start
-            .plus(self.job.encoders[index].fps.frame_time(k))
-    }
-
-    fn compose_frame(
-        &mut self,
-        index: usize,
-        due: MediaTime,
-        out: &mut Vec<FromWorker>,
-    ) -> Result<(), WorkerError> {
+    fn compose_frame(&mut self, index: usize, due: MediaTime) -> Result<(), CodecError> {
         let half = (self.job.encoders[index].fps.frame_time(1) / 2).min(OFF_MAX);
-        self.stage.advance(due, due.plus(half))?;
+        self.decode_until(due, due.plus(half))?;
         let sends = self.videos[index].next_k >= self.videos[index].send_from;
         if sends {
-            let requests = self.stage.keyframe_requests(due);
-            out.extend(
-                requests
-                    .into_iter()
-                    .map(|(track, layer)| FromWorker::KeyframeRequest { track, layer }),
-            );
-            self.draw_and_encode(index, (due, half), out)?;
+            for (track, layer) in self.stage.keyframe_requests(due) {
+                self.outbox
+                    .push(FromWorker::KeyframeRequest { track, layer });
+            }
+            self.draw(index, (due, half));
         }
         self.videos[index].next_k += 1;
         self.composed_until = self.composed_until.max(due);
         Ok(())
     }
 
-    fn draw_and_encode(
-        &mut self,
-        index: usize,
-        at: (MediaTime, Duration),
-        out: &mut Vec<FromWorker>,
-    ) -> Result<(), WorkerError> {
+    /// Decodes the pictures of the next frame, and encodes the open one beside it.
+    fn decode_until(&mut self, due: MediaTime, horizon: MediaTime) -> Result<(), CodecError> {
+        let Some(OpenFrame { encoder, k }) = self.outbox.open_frame() else {
+            return self.stage.advance(due, horizon);
+        };
+        let (output, stage) = (&mut self.videos[encoder].output, &mut self.stage);
+        let (coded, decoded) = rayon::join(|| output.encode(k), || stage.advance(due, horizon));
+        self.outbox.close(coded?, output.thumbnail(k));
+        decoded
+    }
+
+    fn encode_open(&mut self) -> Result<(), CodecError> {
+        if let Some(OpenFrame { encoder, k }) = self.outbox.open_frame() {
+            let output = &mut self.videos[encoder].output;
+            let coded = output.encode(k)?;
+            self.outbox.close(coded, output.thumbnail(k));
+        }
+        Ok(())
+    }
+
+    fn draw(&mut self, index: usize, at: (MediaTime, Duration)) {
         let canvas = canvas_of(&self.job.encoders[index]);
         let scene = self.stage.scene(&self.job.layout, canvas, at);
-        self.wish_heights(index, &scene, out);
+        let divisor = Quality::at(self.step).height_divisor;
+        for (track, height) in self.wishes.update(index, &scene, divisor) {
+            self.outbox.push(FromWorker::HeightWish { track, height });
+        }
         let video = &mut self.videos[index];
         let items = scene.into_iter().map(|shown| Item {
             slot: shown.slot.rect,
@@ -300,57 +303,31 @@ impl Composer {
         if let Some(tap) = &mut self.tap {
             tap.picture(index, k, &video.output.pixels());
         }
-        let coded = video.output.encode(k)?;
-        let encoder = index as u8;
-        out.push(FromWorker::Video(VideoUnit {
-            encoder,
-            k,
-            keyframe: coded.keyframe,
-            data: coded.data,
-        }));
-        if let Some(jpeg) = video.output.thumbnail(k) {
-            out.push(FromWorker::Thumbnail { encoder, k, jpeg });
-        }
-        Ok(())
+        self.outbox.open(OpenFrame { encoder: index, k });
     }
 
-    /// Tells how tall each track is shown, where that changed.
-    fn wish_heights(&mut self, index: usize, scene: &[Shown], out: &mut Vec<FromWorker>) {
-        let heights: BTreeMap<TrackId, u16> = scene
-            .iter()
-            .filter_map(|shown| Some((shown.track?, shown.slot.rect.height as u16)))
-            .collect();
-        if heights == self.videos[index].heights {
-            return;
+    fn send_sound(&mut self, coded: Vec<(u64, Bytes)>) {
+        for (n, data) in coded {
+            self.outbox.push(FromWorker::Audio { n, data });
         }
-        self.videos[index].heights = heights;
-        let mut wishes: BTreeMap<TrackId, u16> = BTreeMap::new();
-        for (track, height) in self.videos.iter().flat_map(|video| &video.heights) {
-            let wish = wishes.entry(*track).or_default();
-            *wish = (*wish).max(*height);
-        }
-        for (&track, &height) in &wishes {
-            if self.wishes.get(&track) != Some(&height) {
-                out.push(FromWorker::HeightWish { track, height });
-            }
-        }
-        self.wishes = wishes;
     }
 
     /// Checkpoint and statistics, each at its interval.
-    fn report(&mut self, out: &mut Vec<FromWorker>) {
+    fn report(&mut self) -> Result<(), CodecError> {
         if self.ended {
-            return;
+            return Ok(());
         }
         if self.watermark.since(self.last_checkpoint) >= CHECKPOINT_INTERVAL {
             self.last_checkpoint = self.watermark;
             self.stage.tidy(self.composed_until);
-            out.push(FromWorker::Checkpoint(self.checkpoint()));
+            self.encode_open()?;
+            self.outbox.push(FromWorker::Checkpoint(self.checkpoint()));
         }
         if self.watermark.since(self.last_stats) >= STATS_INTERVAL {
             self.last_stats = self.watermark;
-            out.push(FromWorker::Stats(self.stats()));
+            self.outbox.push(FromWorker::Stats(self.stats()));
         }
+        Ok(())
     }
 
     fn checkpoint(&self) -> Checkpoint {
@@ -389,31 +366,17 @@ impl Composer {
         }
     }
 
-    fn end(&mut self, out: &mut Vec<FromWorker>) -> Result<(), WorkerError> {
+    fn end(&mut self) -> Result<(), WorkerError> {
         if self.ended {
             return Ok(());
         }
         self.ended = true;
+        self.encode_open()?;
         let mut coded = Vec::new();
         self.sound.drain(self.sound.next_mix(), &mut coded)?;
-        out.extend(coded.into_iter().map(audio_message));
-        out.push(FromWorker::Stats(self.stats()));
-        out.push(FromWorker::Ended);
+        self.send_sound(coded);
+        self.outbox.push(FromWorker::Stats(self.stats()));
+        self.outbox.push(FromWorker::Ended);
         Ok(())
     }
-}
-
-fn audio_message((n, data): (u64, Bytes)) -> FromWorker {
-    FromWorker::Audio { n, data }
-}
-
-/// How long `count` samples last.
-fn samples(count: u64) -> Duration {
-    let nanos = u128::from(count) * 1_000_000_000 / u128::from(AUDIO_SAMPLE_RATE);
-    Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
-}
-
-/// When AAC frame `n` is over.
-fn frame_end(n: u64) -> Duration {
-    samples((n + 1) * AAC_FRAME_SAMPLES)
 }

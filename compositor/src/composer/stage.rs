@@ -31,6 +31,10 @@ const UNPUBLISHED_KEEP: Duration = Duration::from_secs(10);
 const LONG_SIDE_MAX: u32 = 1920;
 const SHORT_SIDE_MAX: u32 = 1088;
 
+/// Below this many shown pixels (nine of 640x360) decoding takes a few milliseconds; waking other threads would cost more CPU
+/// than it saves time.
+const PARALLEL_PIXELS_MIN: u64 = 2 << 20;
+
 /// Placeholders that are kept; a few per publisher and canvas.
 const PLACEHOLDERS_MAX: usize = 64;
 
@@ -142,9 +146,16 @@ impl Stage {
             .values_mut()
             .filter(|track| track.is_published())
             .collect();
-        published
-            .par_iter_mut()
-            .try_for_each(|track| track.advance(horizon))
+        let pixels: u64 = published.iter().map(|track| track.picture_pixels()).sum();
+        if pixels < PARALLEL_PIXELS_MIN {
+            published
+                .iter_mut()
+                .try_for_each(|track| track.advance(horizon))
+        } else {
+            published
+                .par_iter_mut()
+                .try_for_each(|track| track.advance(horizon))
+        }
     }
 
     fn follow_roster(&mut self, now: MediaTime) {

@@ -373,6 +373,11 @@ impl VideoTrack {
         Some(Arc::clone(&shown.picture))
     }
 
+    /// Width times height of what it shows.
+    pub(super) fn picture_pixels(&self) -> u64 {
+        self.pictures.back().map_or(0, |p| p.picture.pixels())
+    }
+
     /// Whether there is a picture to show.
     pub(super) fn has_picture(&self) -> bool {
         !self.pictures.is_empty()

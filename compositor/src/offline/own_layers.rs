@@ -7,6 +7,7 @@ use std::time::Duration;
 use compositor_core::access_unit::MediaKind;
 use compositor_core::id::{Layer, TrackId};
 use compositor_core::journal::{Record, RecordBody};
+use compositor_core::layer_choice::layer_for;
 use compositor_core::roster::{LayerSize, Publisher, RosterChange};
 use compositor_core::time::MediaTime;
 
@@ -64,10 +65,9 @@ impl OwnLayers {
             let last = self.last_units.get(&(track, size.layer));
             last.is_some_and(|last| now.since(*last) < IDLE)
         };
-        let mut active: Vec<_> = self.sizes.get(&track)?.iter().filter(is_active).collect();
-        active.sort_by_key(|size| (size.height, size.layer));
-        let tall_enough = active.iter().find(|size| size.height >= height);
-        tall_enough.or(active.last()).map(|size| size.layer)
+        let active = self.sizes.get(&track)?.iter().filter(is_active);
+        let shown = self.chosen.get(&track).copied();
+        layer_for(active.map(|size| (size.height, size.layer)), height, shown)
     }
 
     fn learn(&mut self, publisher: &Publisher) {

@@ -32,8 +32,9 @@ pub use self::taps::Scaling;
 pub use crate::codec::picture::Picture;
 use crate::codec::picture::i420_len;
 
-/// Below this many drawn pixels a second thread costs more than it saves.
-const PARALLEL_PIXELS_MIN: usize = 128 * 1024;
+/// Below this many samples of luma, read and drawn (four 720p pictures onto a 720p canvas), drawing takes a millisecond or
+/// two; waking other threads would cost more CPU than it saves time.
+const PARALLEL_PIXELS_MIN: u64 = 5 << 20;
 
 /// A picture and where it is shown.
 #[derive(Clone, Debug)]
@@ -178,10 +179,14 @@ impl Raster {
         }
     }
 
-    fn damaged_pixels(&self) -> usize {
+    /// What drawing has to read and to write; zero if nothing is damaged.
+    fn damaged_pixels(&self) -> u64 {
         let damaged = self.drawn.iter().filter(|d| d.damage != Damage::None);
         damaged
-            .map(|d| d.item.slot.width as usize * d.item.slot.height as usize)
+            .map(|Drawn { item, .. }| {
+                let drawn = u64::from(item.slot.width) * u64::from(item.slot.height);
+                item.picture.pixels() + drawn
+            })
             .sum()
     }
 }

@@ -1,8 +1,9 @@
 //! What is composed of a journal: pictures in their slots, sound in time, frames on the grid.
 
-use compositor_core::access_unit::Codec;
+use compositor_core::access_unit::{AccessUnit, Codec};
 use compositor_core::id::TrackId;
 use compositor_core::roster::RosterChange;
+use compositor_core::time::MediaTime;
 
 use crate::support::journal::{MS, START, Script, encoder, job, publisher};
 use crate::support::media::{BLACK, GREEN, RED, WHITE, code_pictures, code_sound, flat, tone};
@@ -70,13 +71,33 @@ fn two_participants_fill_their_slots_on_an_exact_grid() {
 
 #[test]
 fn flash_and_beep_stay_together() {
+    let skews = skews_ms(5, 0);
+    assert!(skews.iter().all(|skew| *skew < 10.0), "{skews:?} ms");
+}
+
+/// A sender's clock is off; what reaches the composer is a unit each 20 ms of the sender on the stage clock. Not compensated,
+/// sound would be 48 ms off in the end. The limits are those of DESIGN.md 7; half a frame is 17 ms of them.
+#[test]
+fn a_clock_that_is_200_ppm_off_does_not_part_flash_and_beep() {
+    for ppm in [-200, 200] {
+        let skews = skews_ms(240, ppm);
+        let (p99, worst) = (skews[skews.len() * 99 / 100], skews[skews.len() - 1]);
+        println!("{ppm} ppm: p99 {p99:.1} ms, worst {worst:.1} ms");
+        assert!(p99 < 20.0 && worst < 40.0, "{ppm} ppm: {skews:?} ms");
+    }
+}
+
+/// How far flash and beep of the same instant, one a second, are apart in what is composed of `seconds` from a sender whose
+/// clock is `ppm` slow; smallest first.
+fn skews_ms(seconds: usize, ppm: i64) -> Vec<f64> {
+    const SIZE: (u32, u32, u32) = (64, 36, 30);
     // Each second: white and a tone for 100 ms.
-    let pictures = (0..150).map(|i| {
+    let pictures = (0..seconds * 30).map(|i| {
         let colour = if i % 30 < 3 { WHITE } else { BLACK };
-        flat(SMALL.0, SMALL.1, colour)
+        flat(SIZE.0, SIZE.1, colour)
     });
-    let pictures = code_pictures(Codec::H264, SMALL, 30, pictures);
-    let sound = code_sound(&tone(5 * 48_000, 1000.0, 0.5, |i| i % 48_000 < 4_800));
+    let pictures = code_pictures(Codec::H264, SIZE, 30, pictures);
+    let sound = code_sound(&tone(seconds * 48_000, 1000.0, 0.5, |i| i % 48_000 < 4_800));
     let mut script = Script::default();
     script.roster(
         0,
@@ -84,28 +105,34 @@ fn flash_and_beep_stay_together() {
     );
     // The first flash is 1/3 s after the start of the composition.
     let from = START - 666_666_667;
-    script.all((0, Codec::H264), from, &pictures);
-    script.all((1, Codec::Opus), from, &sound);
-    let journal = script.journal(START + 4_600 * MS);
-    let said = composed(job(vec![encoder(320, 180)]), &journal, 4000);
+    let stretched = |_, unit: AccessUnit| {
+        let since = (unit.pts.0 - from) as i64;
+        let pts = MediaTime(from + (since + since * ppm / 1_000_000) as u64);
+        Some(AccessUnit { pts, ..unit })
+    };
+    script.units((0, 0, Codec::H264), from, &pictures, stretched);
+    script.units((1, 0, Codec::Opus), from, &sound, stretched);
+    let length_ms = (seconds as u64 - 1) * 1000;
+    let journal = script.journal(START + (length_ms + 600) * MS);
+    let said = composed(job(vec![encoder(64, 36)]), &journal, length_ms);
     let shown = decode_video(&said.video[0]);
     let heard = decode_audio(&said.audio);
     assert_eq!(heard.len(), said.audio.len() * 1024);
-    let mut worst = 0.0_f64;
-    for second in 0..4 {
-        let flash = shown
-            .iter()
-            .position(|f| f.pts >= second * 1_000_000_000 && f.colour(160, 90)[0] > 128)
-            .expect("a flash each second");
-        let flash_ms = flash as f64 * 1000.0 / 30.0;
-        let beep = onset(&heard, second as usize * 48_000, 0.1).expect("a beep each second");
+    let light: Vec<bool> = shown.iter().map(|f| f.colour(32, 18)[0] > 128).collect();
+    let mut skews = Vec::new();
+    for second in 0..seconds - 1 {
+        let begun = (1.0 + ppm as f64 / 1e6) * second as f64 + 1.0 / 3.0;
+        // The frame and the sample a tenth of a second before each.
+        let (frame, sample) = ((begun - 0.1) * 30.0, (begun - 0.1) * 48_000.0);
+        let flash = light.iter().skip(frame as usize).position(|lit| *lit);
+        let flash_ms = (frame.floor() + flash.expect("a flash each second") as f64) * 1000.0 / 30.0;
+        let beep = onset(&heard, sample as usize, 0.1).expect("a beep each second");
         let beep_ms = beep as f64 / 48.0;
-        println!("flash {flash_ms:.2} ms, beep {beep_ms:.2} ms");
-        assert!((flash_ms - (second as f64 * 1000.0 + 333.333)).abs() < 0.01);
-        worst = worst.max((flash_ms - beep_ms).abs());
+        assert!((flash_ms - begun * 1000.0).abs() < 18.0, "flash {second}");
+        skews.push((flash_ms - beep_ms).abs());
     }
-    println!("worst skew {worst:.2} ms");
-    assert!(worst < 10.0, "{worst} ms");
     let said_us = said.stats.participants[0].skew_us.expect("both are there");
-    assert!(said_us.abs() < 10_000, "{said_us} us");
+    assert!(said_us.abs() < 20_000, "{said_us} us");
+    skews.sort_by(f64::total_cmp);
+    skews
 }

@@ -1,7 +1,7 @@
 //! The degradation ladder is journaled: who composes the same journal takes the same steps at the same frames.
 
 use compositor_core::access_unit::Codec;
-use compositor_core::id::CompositionId;
+use compositor_core::id::{CompositionId, TrackId};
 use compositor_core::journal::{Degradation, RecordBody};
 use compositor_core::roster::RosterChange;
 
@@ -56,7 +56,7 @@ fn changes(shown: &[Shown]) -> Vec<bool> {
 
 #[test]
 fn each_step_begins_at_its_record_and_numbers_go_on() {
-    let said = run(&[(20, 3), (60, 4), (100, 0)]);
+    let said = run(&[(20, 4), (60, 5), (100, 0)]);
     let shown = decode_video(&said.video[0]);
     for (k, is_changed) in (0_u64..).zip(changes(&shown)) {
         let every = match k {
@@ -73,8 +73,18 @@ fn each_step_begins_at_its_record_and_numbers_go_on() {
 }
 
 #[test]
+fn layers_as_tall_as_half_the_slot_are_wished_for_from_the_third_step_on() {
+    assert_eq!(run(&[]).wishes, [(TrackId(0), 360)]);
+    let wished = run(&[(20, 3), (100, 0)]).wishes;
+    assert_eq!(
+        wished,
+        [(TrackId(0), 360), (TrackId(0), 180), (TrackId(0), 360)]
+    );
+}
+
+#[test]
 fn the_same_steps_give_the_same_bytes_and_those_of_others_change_nothing() {
-    let steps = [(7, 1), (33, 2), (63, 3), (90, 4), (120, 2), (140, 0)];
+    let steps = [(7, 1), (33, 2), (63, 4), (90, 5), (120, 3), (140, 0)];
     assert_eq!(run(&steps), run(&steps));
     let other = Degradation {
         composition: CompositionId::new("another"),

@@ -451,7 +451,7 @@ impl Stage {
             if *wished != track {
                 continue;
             }
-            let best = layers::for_height(&known.layers, wish.height);
+            let best = layers::for_height(&known.layers, wish.height, wish.chosen);
             if let Some(layer) = best
                 && wish.chosen != Some(layer)
             {
