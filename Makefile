@@ -1,7 +1,8 @@
 # The door to everything; CI uses the same targets.
-.PHONY: install build web run demo test sync bench bless lint
+.PHONY: install build web run demo test sync soak bench bless lint
 
 SECONDS ?= 0
+MINUTES ?= 120
 
 install:
 	@scripts/install
@@ -25,6 +26,11 @@ test:
 sync: build
 	@scripts/install test
 	@.venv/bin/python -m pytest tests/e2e/test_sync.py -p no:cacheprovider -q -s --every-source
+
+# Churn and faults for hours; every recording is verified: make soak MINUTES=30
+soak: build
+	@scripts/install test
+	@.venv/bin/python tests/soak/soak.py --minutes $(MINUTES)
 
 bench: build
 	@scripts/bench

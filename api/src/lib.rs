@@ -20,6 +20,7 @@ pub mod embedded_s3;
 pub mod endpoints;
 pub mod error;
 pub mod event;
+pub mod health;
 pub mod http_server;
 pub mod ids;
 pub mod input;

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use api::cli::{Cli, Command, ServeArgs, SlateArgs};
 use api::clock::Clock;
-use api::config::Config;
+use api::config::{Config, LogFormat};
 use api::offline::{self, OfflineArgs};
 use api::{doctor, open_files, publish, serve, telemetry};
 use clap::Parser;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
             job: Some(job),
             out: Some(out),
         }) => {
-            telemetry::start_logging("warn");
+            telemetry::start_logging("warn", LogFormat::Text);
             finished(offline::run(&journal, &job, &out, clock).map_err(Into::into))
         }
         Command::Compose(_) => worked(compositor::worker::run()),
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
             }
         }
         Command::Publish(args) => {
-            telemetry::start_logging("warn");
+            telemetry::start_logging("warn", LogFormat::Text);
             finished(run_async(async { Ok(publish::run(args).await?) }))
         }
         Command::Serve(args) => with_settings(args, |config| {
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
 fn with_settings(args: ServeArgs, run: impl FnOnce(Config) -> Result<(), AnyError>) -> ExitCode {
     match args.settings() {
         Ok(config) => {
-            telemetry::start_logging(&config.log);
+            telemetry::start_logging(&config.log, config.log_format);
             finished(run(config))
         }
         Err(error) => {

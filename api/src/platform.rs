@@ -27,8 +27,9 @@ use crate::config::{BaseUrl, Config, LimitsProfile, REGION, Secret};
 use crate::data_dir::DataDir;
 use crate::endpoints::ingest_endpoint;
 use crate::event::{feed, keep_retention, killed_composition_events};
+use crate::health::{self, Readiness};
 use crate::live_backend::{LiveBackend, StoreDirectory};
-use crate::metrics::{self, WorkerMetrics};
+use crate::metrics::{self, Metrics, RequestMetrics, ServerMetrics, WorkerMetrics};
 use crate::playback::{GeoIp, GeoIpError, StoreGate, TrustedProxies, tell_client_address};
 use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
@@ -64,7 +65,7 @@ pub struct Platform {
     gateway: Gateway,
     channels: Arc<Channels>,
     compositions: Arc<Compositions>,
-    metrics: Arc<WorkerMetrics>,
+    metrics: Metrics,
     metrics_token: Option<Secret>,
     trusted_proxies: TrustedProxies,
     recordings: ChannelRecordings,
@@ -173,7 +174,7 @@ impl Platform {
         let stream_log = tokio::spawn(stream_log::run(store.clone(), clock, reports));
         tokio::spawn(warm_up(worker.clone()));
         let spool_root = folder.join(SPOOL_FOLDER);
-        let metrics = Arc::new(WorkerMetrics::default());
+        let workers = Arc::new(WorkerMetrics::default());
         let cpus = std::thread::available_parallelism().map_or(1.0, |cpus| cpus.get() as f64);
         let compositions = Arc::new(Compositions::new(Services {
             gateway: gateway.clone(),
@@ -182,7 +183,7 @@ impl Platform {
             worker: worker.clone(),
             spool_root: spool_root.clone(),
             rtmp_url: format!("rtmp://{}/app", channels.own_addr()),
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::clone(&workers),
             load: parking_lot::Mutex::new(Load::new(cpus * f64::from(config.cpu_percent) / 100.0)),
             clock,
             recording_clock: wall_clock.clone(),
@@ -224,6 +225,16 @@ impl Platform {
             throttle: (config.limits_profile == LimitsProfile::Aws).then(Arc::default),
         };
         recording_setup::resume(&api).await?;
+        let metrics = Metrics {
+            workers,
+            requests: Arc::new(RequestMetrics::default()),
+            server: ServerMetrics {
+                gateway: gateway.clone(),
+                channels: Arc::clone(&channels),
+                store: api.store.clone(),
+                data_dir: folder.to_owned(),
+            },
+        };
         Ok(Self {
             api,
             page: backend,
@@ -257,14 +268,21 @@ impl Platform {
             store: self.api.store.clone(),
             clock: self.api.clock.clone(),
         };
+        let readiness = Readiness {
+            store: self.api.store.clone(),
+            compositions: Arc::clone(&self.compositions),
+        };
+        let requests = Arc::clone(&self.metrics.requests);
+        let observe = axum::middleware::from_fn_with_state(requests, metrics::observe);
         page.merge(whip::router(whip))
             .merge(self.playback_routes())
+            .merge(health::router(readiness))
             .merge(metrics::router(
-                Arc::clone(&self.metrics),
+                self.metrics.clone(),
                 self.metrics_token.clone(),
             ))
             .merge(feed::router(self.api.clone()))
-            .merge(router::router(self.api.clone()))
+            .merge(router::router(self.api.clone()).layer(observe))
     }
 
     /// Playback, whose restrictions look at where a viewer is.

@@ -5,18 +5,23 @@ use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::config::LogFormat;
+
 /// Crates whose `info` is one line per packet or per object.
 const QUIET: &str = "s3s=warn,s3s_fs=error,rtc=warn,webrtc=warn,hyper=warn,sqlx=warn";
 
 /// Starts logging. `filter` was checked by the configuration; directives in it win over the quiet defaults.
-pub fn start_logging(filter: &str) {
+pub fn start_logging(filter: &str, format: LogFormat) {
     let filter = EnvFilter::new(format!("{QUIET},{filter}"));
-    // A second start happens in tests only and keeps the first.
-    let _ = tracing_subscriber::fmt()
+    let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .try_init();
+        .with_ansi(std::io::stderr().is_terminal());
+    // A second start happens in tests only and keeps the first.
+    let _ = match format {
+        LogFormat::Text => lines.try_init(),
+        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    };
 }
 
 /// Shows an error and all its causes: `error = %chain(&err)`.

@@ -138,6 +138,11 @@ impl Compositions {
         }
     }
 
+    /// Whether no more start, because the server stops.
+    pub fn is_draining(&self) -> bool {
+        self.running.lock().is_draining
+    }
+
     /// Stops all compositions gracefully and waits for them, until `deadline`; none starts any more.
     pub async fn drain(&self, deadline: Instant) {
         let mut tasks = {

@@ -55,6 +55,7 @@ pub(super) const EVENTS_KEEP_MAX: Key = key("events.keep_max", "PROSCENIUM_EVENT
 pub(super) const JOURNAL_KEEP_HOURS: Key =
     key("journal.keep_hours", "PROSCENIUM_JOURNAL_KEEP_HOURS");
 pub(super) const LOG: Key = key("log", "PROSCENIUM_LOG");
+pub(super) const LOG_FORMAT: Key = key("log_format", "PROSCENIUM_LOG_FORMAT");
 pub(super) const DEVELOPMENT_KEY: Key = key("development_key", "PROSCENIUM_DEVELOPMENT_KEY");
 pub(super) const ADMIN_PASSWORD: Key = Key {
     secret: true,
@@ -81,7 +82,7 @@ pub(super) const LIMITS_CPU_PERCENT: Key =
     key("limits.cpu_percent", "PROSCENIUM_LIMITS_CPU_PERCENT");
 pub(super) const LIMITS_PROFILE: Key = key("limits.profile", "PROSCENIUM_LIMITS_PROFILE");
 
-const KEYS: [&Key; 28] = [
+const KEYS: [&Key; 29] = [
     &HTTP,
     &RTMP,
     &S3,
@@ -95,6 +96,7 @@ const KEYS: [&Key; 28] = [
     &EVENTS_KEEP_MAX,
     &JOURNAL_KEEP_HOURS,
     &LOG,
+    &LOG_FORMAT,
     &DEVELOPMENT_KEY,
     &ADMIN_PASSWORD,
     &METRICS_TOKEN,

@@ -79,6 +79,18 @@ pub struct Config {
     pub webhooks: Vec<Webhook>,
     /// Log filter.
     pub log: String,
+    /// How a log line looks.
+    pub log_format: LogFormat,
+}
+
+/// How a log line looks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 /// How long events are kept: as long as they break neither rule.

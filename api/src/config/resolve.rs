@@ -56,6 +56,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     });
     let webhooks = webhooks::resolve(layers.webhooks.as_ref(), p);
     let log = layers.take(&layers::LOG, p, value::log_filter);
+    let log_format = layers.take(&layers::LOG_FORMAT, p, value::log_format);
     let admin_password = layers.take(&layers::ADMIN_PASSWORD, p, value::admin_password);
     let metrics_token = layers.take(&layers::METRICS_TOKEN, p, value::metrics_token);
     let trusted_proxies = layers.take(&layers::TRUSTED_PROXIES, p, value::networks);
@@ -92,6 +93,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
         events,
         webhooks,
         log: log.unwrap_or_else(|| DEFAULT_LOG.to_owned()),
+        log_format: log_format.unwrap_or_default(),
     })
 }
 

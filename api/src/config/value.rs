@@ -9,8 +9,8 @@ use http::Uri;
 use ipnet::IpNet;
 use toml::Value;
 
-use super::LimitsProfile;
 use super::secret::Secret;
+use super::{LimitsProfile, LogFormat};
 use crate::access::{Pattern, Policy, Statement};
 use crate::store::Database;
 
@@ -216,6 +216,14 @@ pub(super) fn log_filter(value: &Value) -> Result<String, String> {
             "must be a level (error, warn, info, debug, trace) or a filter like info,api=debug"
                 .to_owned(),
         ),
+    }
+}
+
+pub(super) fn log_format(value: &Value) -> Result<LogFormat, String> {
+    match text(value)? {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        _ => Err("must be text or json".to_owned()),
     }
 }
 

@@ -120,6 +120,17 @@ impl Store {
         rows.iter().map(read_row).collect()
     }
 
+    /// How many events each webhook has not taken yet.
+    pub async fn waiting_deliveries(&self) -> Result<Vec<(String, i64)>, StoreError> {
+        let rows = sqlx::query_as(
+            "SELECT w.id, count(d.number) FROM webhook w LEFT JOIN delivery d ON d.webhook = w.id \
+             GROUP BY w.id ORDER BY w.id",
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+
     /// When the next one is due.
     pub async fn next_delivery(&self, webhook: &str) -> Result<Option<WallTime>, StoreError> {
         let due: Option<i64> = sqlx::query_scalar(

@@ -101,6 +101,14 @@ impl Store {
         &self.page_key
     }
 
+    /// Whether the database answers.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        let _: i64 = sqlx::query_scalar("SELECT count(*) FROM webhook")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(())
+    }
+
     /// Finishes running statements and closes all connections.
     pub async fn close(&self) {
         self.pool.close().await;

@@ -7,6 +7,7 @@
 mod back_off;
 mod canvas;
 mod outbox;
+mod placeholders;
 mod schedule;
 mod sound;
 mod stage;

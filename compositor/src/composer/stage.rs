@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use compositor_core::access_unit::{AccessUnit, MediaKind};
-use compositor_core::id::{Layer, ParticipantId, TrackId};
+use compositor_core::id::{Layer, TrackId};
 use compositor_core::journal::JournalSeq;
 use compositor_core::layout::{Candidate, Canvas, LayoutSpec, Slot, layout};
 use compositor_core::limits::AUDIO_SAMPLE_RATE;
@@ -15,11 +15,11 @@ use compositor_core::worker_protocol::ParticipantStats;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::placeholders::Placeholders;
 use super::track::{Counts, TrackState, VideoTrack};
 use crate::audio::Mixer;
 use crate::codec::CodecError;
 use crate::codec::picture::Picture;
-use crate::raster::placeholder::placeholder;
 
 /// A keyframe is asked for when a track shows no picture for this long after it was published.
 const PICTURE_PATIENCE: Duration = Duration::from_secs(1);
@@ -34,9 +34,6 @@ const SHORT_SIDE_MAX: u32 = 1088;
 /// Below this many shown pixels (nine of 640x360) decoding takes a few milliseconds; waking other threads would cost more CPU
 /// than it saves time.
 const PARALLEL_PIXELS_MIN: u64 = 2 << 20;
-
-/// Placeholders that are kept; a few per publisher and canvas.
-const PLACEHOLDERS_MAX: usize = 64;
 
 /// A slot, what it shows, and of which track that is (also when it shows a placeholder for it).
 #[derive(Debug)]
@@ -54,14 +51,6 @@ pub(super) struct StageState {
     tracks: Vec<(TrackId, TrackState)>,
 }
 
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
-struct PlaceholderKey {
-    participant: ParticipantId,
-    user_id: String,
-    width: u32,
-    height: u32,
-}
-
 /// The publishers and their video tracks.
 #[derive(Debug, Default)]
 pub(super) struct Stage {
@@ -71,7 +60,7 @@ pub(super) struct Stage {
     /// Changes that are not due yet.
     pending: VecDeque<(MediaTime, RosterChange)>,
     tracks: BTreeMap<TrackId, VideoTrack>,
-    placeholders: BTreeMap<PlaceholderKey, Arc<Picture>>,
+    placeholders: Placeholders,
     /// Of tracks that are gone.
     past_counts: Counts,
 }
@@ -227,7 +216,7 @@ impl Stage {
             let picture = seen
                 .picture
                 .clone()
-                .unwrap_or_else(|| placeholder_of(&mut self.placeholders, publisher, &slot));
+                .unwrap_or_else(|| self.placeholders.of(publisher, &slot));
             shown.push(Shown {
                 slot,
                 picture,
@@ -364,31 +353,6 @@ fn is_too_large(publisher: &Publisher) -> bool {
 
 fn exceeds_1080p(width: u32, height: u32) -> bool {
     width.max(height) > LONG_SIDE_MAX || width.min(height) > SHORT_SIDE_MAX
-}
-
-fn placeholder_of(
-    known: &mut BTreeMap<PlaceholderKey, Arc<Picture>>,
-    publisher: &Publisher,
-    slot: &Slot,
-) -> Arc<Picture> {
-    let key = PlaceholderKey {
-        participant: publisher.participant.clone(),
-        user_id: publisher.user_id.clone(),
-        width: slot.rect.width,
-        height: slot.rect.height,
-    };
-    if known.len() > PLACEHOLDERS_MAX {
-        known.clear();
-    }
-    let make = || {
-        Arc::new(placeholder(
-            &publisher.participant,
-            &publisher.user_id,
-            slot.rect.width,
-            slot.rect.height,
-        ))
-    };
-    Arc::clone(known.entry(key).or_insert_with(make))
 }
 
 fn sum(a: Counts, b: Counts) -> Counts {

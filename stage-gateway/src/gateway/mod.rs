@@ -81,6 +81,17 @@ pub enum PatchAnswer {
     },
 }
 
+/// How many there are, at the moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Census {
+    /// Stage sessions.
+    pub sessions: usize,
+    /// Participants that publish, also those within the grace window.
+    pub publishers: usize,
+    /// WebRTC connections.
+    pub peers: usize,
+}
+
 /// The stage gateway. Cheap to clone; all clones are one gateway.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -136,6 +147,16 @@ impl Gateway {
     /// What bounded queues have dropped since the start.
     pub fn drops(&self) -> Drops {
         self.inner.counters.drops()
+    }
+
+    /// How many there are of what, at the moment.
+    pub fn census(&self) -> Census {
+        let sessions = self.inner.sessions.running();
+        Census {
+            sessions: sessions.len(),
+            publishers: sessions.iter().map(|s| s.publishers().len()).sum(),
+            peers: self.inner.resources.len(),
+        }
     }
 
     /// Signs a participant token.

@@ -35,6 +35,13 @@ impl Sessions {
         Some(session)
     }
 
+    /// Those that have not ended.
+    pub(super) fn running(&self) -> Vec<Arc<SessionShared>> {
+        let by_stage = self.by_stage.lock();
+        let running = by_stage.values().filter(|session| !session.is_closed());
+        running.cloned().collect()
+    }
+
     /// Keeps a session.
     pub(super) fn insert(&self, session: Arc<SessionShared>) {
         let mut by_stage = self.by_stage.lock();

@@ -1,4 +1,4 @@
-"""A bad network between a publisher and the server: its UDP is lost, delayed and reordered."""
+"""A bad network between a publisher and the server: its UDP is lost, delayed, reordered and doubled."""
 
 import asyncio
 import http.server
@@ -10,6 +10,7 @@ import requests
 PASSED_HEADERS = ("Content-Type", "Authorization", "Origin", "If-Match",
                   "Access-Control-Request-Method", "Access-Control-Request-Headers")
 OWN_HEADERS = ("connection", "content-length", "date", "server", "transfer-encoding")
+IP_UDP_HEADER_BYTES = 28
 
 
 class Background:
@@ -52,11 +53,15 @@ class _Near(asyncio.DatagramProtocol):
 
 
 class Relay:
-    """Stands before a WHIP server. Of each way's packets a share of `loss` is lost, the others take 0 to `jitter_s`."""
+    """Stands before a WHIP server. Of each way's packets a share of `loss` is lost, the others take 0 to `jitter_s`.
 
-    def __init__(self, whip, background, loss, jitter_s, seed=1):
+    A share of `doubled` comes twice; what is longer than `mtu` bytes (IP and UDP headers included) does not come.
+    """
+
+    def __init__(self, whip, background, loss, jitter_s, seed=1, doubled=0, mtu=65_535):
         self.loss, self.jitter_s, self.random = loss, jitter_s, random.Random(seed)
-        self.carried = self.lost = self.reordered = 0
+        self.doubled, self.mtu = doubled, mtu
+        self.carried = self.lost = self.reordered = self.too_long = 0
         self._last_due = 0
         self._background = background
         self._server = whip.removesuffix("/whip")
@@ -75,7 +80,22 @@ class Relay:
             lambda: _Far(self, publisher), remote_addr=("127.0.0.1", self._media))
         return far
 
+    async def _rebind(self):
+        old = {publisher: await far for publisher, far in self._protocol.far.items()}
+        self._protocol.far.clear()
+        for far in old.values():
+            far.close()
+
+    def rebind(self):
+        """As a NAT that has forgotten everybody: from now on all publishers come from other ports."""
+        self._background.run(self._rebind())
+
     def carry(self, way, data, to=None):
+        if len(data) + IP_UDP_HEADER_BYTES > self.mtu:
+            self.too_long += 1
+            return
+        if self.random.random() < self.doubled:
+            self._background.loop.call_later(self.jitter_s, way.sendto, data, to)
         if self.random.random() < self.loss:
             self.lost += 1
             return

@@ -1,20 +1,14 @@
-//! `GET /metrics`: what workers say of themselves, for Prometheus.
+//! What workers say of themselves.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use compositor_core::id::CompositionId;
 use compositor_core::worker_protocol::{ParticipantStats, TrackStats, WorkerStats};
-use http::{HeaderMap, StatusCode, header};
 use parking_lot::Mutex;
-use prometheus::{GaugeVec, IntCounterVec, Opts, Registry, TEXT_FORMAT, TextEncoder};
+use prometheus::{GaugeVec, IntCounterVec, Registry};
 
-use crate::config::Secret;
+use super::family::{counter, gauge};
 
 const COMPOSITION: &[&str] = &["composition"];
 const PARTICIPANT: &[&str] = &["composition", "participant"];
@@ -35,47 +29,18 @@ impl WorkerMetrics {
         self.0.lock().remove(composition);
     }
 
-    fn text(&self) -> prometheus::Result<String> {
-        let families = Families::new()?;
+    /// Adds them to one answer.
+    pub(super) fn register(&self, registry: &Registry) -> prometheus::Result<()> {
+        let families = Families::new(registry)?;
         for (composition, (stats, behind)) in &*self.0.lock() {
             families.add(composition.as_str(), stats, *behind);
         }
-        TextEncoder::new().encode_to_string(&families.registry.gather())
-    }
-}
-
-/// Serves `/metrics` to who shows `token`; without a token to nobody.
-pub fn router(metrics: Arc<WorkerMetrics>, token: Option<Secret>) -> Router {
-    let Some(token) = token else {
-        return Router::new();
-    };
-    Router::new()
-        .route("/metrics", get(show))
-        .with_state((metrics, token))
-}
-
-async fn show(
-    State((metrics, token)): State<(Arc<WorkerMetrics>, Secret)>,
-    headers: HeaderMap,
-) -> Response {
-    let shown = headers.get(header::AUTHORIZATION);
-    let shown = shown.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-    if !shown.is_some_and(|shown| token.matches(shown)) {
-        let challenge = [(header::WWW_AUTHENTICATE, "Bearer")];
-        return (StatusCode::UNAUTHORIZED, challenge).into_response();
-    }
-    match metrics.text() {
-        Ok(text) => ([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
-        Err(error) => {
-            tracing::error!(%error, "metrics cannot be written");
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
-        }
+        Ok(())
     }
 }
 
 /// The metrics of one answer.
 struct Families {
-    registry: Registry,
     frames: IntCounterVec,
     repeated: IntCounterVec,
     decoded: IntCounterVec,
@@ -93,18 +58,9 @@ struct Families {
 }
 
 impl Families {
-    fn new() -> prometheus::Result<Self> {
-        let registry = Registry::new();
-        let counter = |name, help, labels| {
-            let family = IntCounterVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(family.clone()))?;
-            Ok::<_, prometheus::Error>(family)
-        };
-        let gauge = |name, help, labels| {
-            let family = GaugeVec::new(Opts::new(name, help), labels)?;
-            registry.register(Box::new(family.clone()))?;
-            Ok::<_, prometheus::Error>(family)
-        };
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let counter = |name, help, labels| counter(registry, name, help, labels);
+        let gauge = |name, help, labels| gauge(registry, name, help, labels);
         Ok(Self {
             frames: counter(
                 "proscenium_frames_composed_total",
@@ -176,7 +132,6 @@ impl Families {
                 "Audio: gaps that were concealed. Video: frames that repeat an earlier picture.",
                 TRACK,
             )?,
-            registry,
         })
     }
 
@@ -230,6 +185,13 @@ mod tests {
     use compositor_core::id::ParticipantId;
 
     use super::*;
+    use crate::metrics::family;
+
+    fn text(metrics: &WorkerMetrics) -> String {
+        let registry = Registry::new();
+        metrics.register(&registry).unwrap();
+        family::text(&registry).unwrap()
+    }
 
     #[test]
     fn every_running_composition_is_told_until_it_is_over() {
@@ -253,7 +215,7 @@ mod tests {
             ..WorkerStats::default()
         };
         metrics.tell(&composition, stats, Duration::from_millis(1250));
-        let text = metrics.text().unwrap();
+        let said = text(&metrics);
         for line in [
             r#"proscenium_pixels_decoded_total{composition="c1"} 921600"#,
             r#"proscenium_worker_behind_seconds{composition="c1"} 1.25"#,
@@ -262,9 +224,9 @@ mod tests {
             r#"proscenium_participant_skew_seconds{composition="c1",participant="ada"} -0.0015"#,
             r#"proscenium_track_late_total{composition="c1",kind="video",participant="ada"} 3"#,
         ] {
-            assert!(text.lines().any(|l| l == line), "{line} in {text}");
+            assert!(said.lines().any(|l| l == line), "{line} in {said}");
         }
         metrics.forget(&composition);
-        assert!(!metrics.text().unwrap().contains("c1"));
+        assert!(!text(&metrics).contains("c1"));
     }
 }
