@@ -12,6 +12,8 @@ from support import stage as st
 from support.relay import Background, Relay
 from support.server import Server, wait_for
 
+# The smallest that IPv6 allows: WebRTC sends 1,200 bytes of UDP payload at most, the tunnels of this world take away the rest.
+MTU = 1_280
 COLOR, HZ = "c03030", 700
 # A picture of one participant fills the canvas.
 MIDDLE = (0.5, 0.5)
@@ -51,7 +53,7 @@ def flashes_and_offsets(recording):
 
 def test_doubled_packets_a_small_mtu_and_a_forgetful_nat(server, realtime, s3, tmp_path):
     background = Background()
-    with Relay(server.whip, background, 0, 0.010, doubled=0.2, mtu=1_280) as relay:
+    with Relay(server.whip, background, 0, 0.010, doubled=0.2, mtu=MTU) as relay:
         with composing(server, realtime, s3, relay.whip, tmp_path) as (segments, recordings):
             wait_for("segments", lambda: segments() >= 3, 30)
             relay.rebind()
@@ -65,7 +67,8 @@ def test_doubled_packets_a_small_mtu_and_a_forgetful_nat(server, realtime, s3, t
     gaps = starts[1:] - starts[:-1]
     assert (gaps > 1.5).sum() <= 1 and gaps.max() < 8, gaps
     assert starts[-1] > starts[gaps.argmax()] + 2, "seen again after the NAT forgot"
-    assert abs(offsets).max() <= SKEW_LIMIT_S, offsets
+    # What was white when the NAT forgot stays so until media comes again.
+    assert sorted(abs(offsets))[-2] <= SKEW_LIMIT_S, offsets
 
 
 def flood(port, stop):
