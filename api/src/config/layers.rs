@@ -54,6 +54,7 @@ pub(super) const STAGES_KEEP_DAYS: Key = key("stages.keep_days", "PROSCENIUM_STA
 pub(super) const EVENTS_KEEP_MAX: Key = key("events.keep_max", "PROSCENIUM_EVENTS_KEEP_MAX");
 pub(super) const JOURNAL_KEEP_HOURS: Key =
     key("journal.keep_hours", "PROSCENIUM_JOURNAL_KEEP_HOURS");
+pub(super) const SPOOL_MAX_MIB: Key = key("spool.max_mib", "PROSCENIUM_SPOOL_MAX_MIB");
 pub(super) const LOG: Key = key("log", "PROSCENIUM_LOG");
 pub(super) const DEVELOPMENT_KEY: Key = key("development_key", "PROSCENIUM_DEVELOPMENT_KEY");
 pub(super) const ADMIN_PASSWORD: Key = Key {
@@ -81,7 +82,7 @@ pub(super) const LIMITS_CPU_PERCENT: Key =
     key("limits.cpu_percent", "PROSCENIUM_LIMITS_CPU_PERCENT");
 pub(super) const LIMITS_PROFILE: Key = key("limits.profile", "PROSCENIUM_LIMITS_PROFILE");
 
-const KEYS: [&Key; 28] = [
+const KEYS: [&Key; 29] = [
     &HTTP,
     &RTMP,
     &S3,
@@ -94,6 +95,7 @@ const KEYS: [&Key; 28] = [
     &EVENTS_KEEP_DAYS,
     &EVENTS_KEEP_MAX,
     &JOURNAL_KEEP_HOURS,
+    &SPOOL_MAX_MIB,
     &LOG,
     &DEVELOPMENT_KEY,
     &ADMIN_PASSWORD,
@@ -119,6 +121,7 @@ const OTHER_VARIABLES: [&str; 2] = [CONFIG_ENV, "PROSCENIUM_TOKEN"];
 /// TOML keys that are no plain values.
 pub(super) const CREDENTIALS_TOML: &str = "credentials";
 pub(super) const WEBHOOKS_TOML: &str = "webhooks";
+pub(super) const EXTERNAL_CHANNELS_TOML: &str = "external_channels";
 pub(super) const QUOTAS_TOML: &str = "limits.quotas";
 
 /// A value and the name under which the user gave it.
@@ -136,6 +139,8 @@ pub(super) struct Layers {
     pub(super) credentials: Option<Value>,
     /// The `[[webhooks]]` tables of the file.
     pub(super) webhooks: Option<Value>,
+    /// The `[[external_channels]]` tables of the file.
+    pub(super) external_channels: Option<Value>,
     /// The `[limits.quotas]` table of the file.
     pub(super) quotas: Option<Value>,
 }
@@ -179,6 +184,8 @@ impl Layers {
                 self.credentials = Some(value);
             } else if name == WEBHOOKS_TOML {
                 self.webhooks = Some(value);
+            } else if name == EXTERNAL_CHANNELS_TOML {
+                self.external_channels = Some(value);
             } else {
                 self.add_toml(name, value, problems);
             }
