@@ -1,5 +1,5 @@
 # The door to everything; CI uses the same targets.
-.PHONY: install build web run demo test sync bench bless lint
+.PHONY: install build web run demo test sync faults bench bless lint
 
 SECONDS ?= 0
 
@@ -25,6 +25,11 @@ test:
 sync: build
 	@scripts/install test
 	@.venv/bin/python -m pytest tests/e2e/test_sync.py -p no:cacheprovider -q -s --every-source
+
+# S3 away for ten minutes, an RTMP server for longer than its retries last; a quarter of an hour.
+faults: build
+	@scripts/install test
+	@.venv/bin/python -m pytest tests/e2e/test_s3_faults.py tests/e2e/test_rtmp_faults.py -p no:cacheprovider -q -s --outage 600
 
 bench: build
 	@scripts/bench

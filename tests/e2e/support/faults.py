@@ -41,14 +41,15 @@ class Faults:
         self._matrix = matrix
         self._test = f"{node.path.relative_to(TESTS)}::{node.originalname}"
         # Of a parametrized test perhaps not every case runs.
-        if not hasattr(node, "callspec"):
-            matrix.whole_tests.add(self._test)
+        self._is_whole = not hasattr(node, "callspec")
 
     def record(self, area: str, fault: str, outcome: str):
         """Adds a row: what was done, and what was seen. To be called after it was checked, without figures that change."""
         for text in (area, fault, outcome):
             assert text and "|" not in text and "\n" not in text, f"{text!r} does not fit into a table"
         self._matrix.found[area, fault] = (outcome, self._test)
+        if self._is_whole:
+            self._matrix.whole_tests.add(self._test)
 
 
 def read(file):
