@@ -37,8 +37,8 @@ use self::recovery::recover;
 use crate::arn::Arn;
 use crate::dto::recording_configuration::RecordingConfigurationRecord;
 use crate::dto::stream_session::StreamSnapshot;
-use crate::event::{SpoolChange, spool_event};
 use crate::event::recording::{RecordingChange, RecordingSession, recording_news};
+use crate::event::{SpoolChange, spool_event};
 use crate::ids;
 use crate::retry::until_done;
 use crate::store::{ChannelRecording, Store};
@@ -127,7 +127,13 @@ impl Services {
     /// Tells what has become of a spool. A store that fails keeps it to the log.
     async fn tell_spool(&self, session: &RecordingSession, change: SpoolChange, bytes: u64) {
         let bytes = (bytes, self.spool_bytes_max);
-        let event = spool_event(&session.channel, &session.id, self.clock.now(), change, bytes);
+        let event = spool_event(
+            &session.channel,
+            &session.id,
+            self.clock.now(),
+            change,
+            bytes,
+        );
         if let Err(error) = self.store.append_events(&[event]).await {
             let error = error_chain(&error);
             tracing::error!(recording = session.id, error = %error, "a change of a spool is not told");

@@ -106,7 +106,9 @@ impl Destination {
                 };
                 let (event_tx, events) = mpsc::channel(BROADCAST_EVENTS_MAX);
                 let publisher = Publisher::start(&url, video, event_tx)?;
-                let following = reporter.clone().follow_broadcast(events, external.is_some());
+                let following = reporter
+                    .clone()
+                    .follow_broadcast(events, external.is_some());
                 tokio::spawn(following);
                 Sink::Broadcast {
                     publisher,
@@ -322,7 +324,9 @@ impl Reporter {
                     tracing::error!(%destination, code, "broadcast refused");
                     match refusal(&code) {
                         // Other servers know no takeover: what is in the way is most likely our own connection that broke.
-                        Some(DestinationError::StreamExists) if reached && is_external => again_later,
+                        Some(DestinationError::StreamExists) if reached && is_external => {
+                            again_later
+                        }
                         refusal => refusal.map_or(again_later, DestinationReport::Rejected),
                     }
                 }
@@ -394,7 +398,11 @@ mod tests {
             ]
         );
         assert_eq!(
-            heard(vec![PublisherEvent::FirstKeyframeWritten, refused(away)], false).await,
+            heard(
+                vec![PublisherEvent::FirstKeyframeWritten, refused(away)],
+                false
+            )
+            .await,
             [
                 DestinationReport::FirstOutput,
                 DestinationReport::Interrupted,
@@ -406,7 +414,11 @@ mod tests {
     async fn elsewhere_our_own_broken_connection_may_hold_the_key_for_a_while() {
         let busy = || refused("NetStream.Publish.BadName");
         assert_eq!(
-            heard(vec![busy(), PublisherEvent::FirstKeyframeWritten, busy()], true).await,
+            heard(
+                vec![busy(), PublisherEvent::FirstKeyframeWritten, busy()],
+                true
+            )
+            .await,
             [
                 DestinationReport::Rejected(DestinationError::StreamExists),
                 DestinationReport::FirstOutput,

@@ -26,8 +26,8 @@ use super::encoders::EncoderPlan;
 use super::kept_jobs::KeptJobs;
 use super::progress::progress;
 use super::quality::QualityControl;
-use crate::backend::{CompositionSpec, DestinationTarget};
 use crate::arn::Arn;
+use crate::backend::{CompositionSpec, DestinationTarget};
 use crate::event::{
     NewEvent, QualityChange, SpoolChange, composition_event, quality_event, spool_event,
 };

@@ -61,10 +61,10 @@ pub(super) fn resolve(
             problems.add(name, "", "must be a table with arn and url");
             continue;
         };
-        if let Some((arn, url)) = external_channel(&name, table, problems) {
-            if channels.insert(arn.clone(), url).is_some() {
-                problems.add(name, arn, "is there twice");
-            }
+        if let Some((arn, url)) = external_channel(&name, table, problems)
+            && channels.insert(arn.clone(), url).is_some()
+        {
+            problems.add(name, arn, "is there twice");
         }
     }
     channels
@@ -75,7 +75,10 @@ fn external_channel(
     table: &Table,
     problems: &mut ConfigProblems,
 ) -> Option<(String, BroadcastUrl)> {
-    for unknown in table.keys().filter(|key| !["arn", "url"].contains(&key.as_str())) {
+    for unknown in table
+        .keys()
+        .filter(|key| !["arn", "url"].contains(&key.as_str()))
+    {
         problems.add(format!("{name}.{unknown}"), "", "unknown key");
     }
     let mut read = |key: &str, parse: fn(&str) -> Result<String, String>| {

@@ -452,10 +452,7 @@ fn spools_and_external_channels_are_read_and_every_mistake_is_listed() {
     );
     assert!(!format!("{config:?}").contains("hunter2"));
     let defaults = from_file("").unwrap();
-    assert_eq!(
-        defaults.spool_bytes_max,
-        recorder::limits::SPOOL_BYTES_MAX
-    );
+    assert_eq!(defaults.spool_bytes_max, recorder::limits::SPOOL_BYTES_MAX);
     let problems = from_file(&format!(
         "[spool]\nmax_mib = 0\n[[external_channels]]\narn = 'arn:aws:ivs:us-east-1:123456789012:stage/AbCdEfGhIjKl'\n\
          url = 'http://h/app/hunter2'\nx = 1\n\

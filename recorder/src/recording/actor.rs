@@ -18,9 +18,7 @@ use super::error_chain::error_chain;
 use super::event_queue::EventQueue;
 use super::{Command, RecordingError, RecordingEvent, Rejection, Source, WallClock, blocking};
 use crate::key_layout::{KeyLayout, ObjectName};
-use crate::limits::{
-    COMMANDS_MAX, SPOOL_FILLING_PERCENT, SPOOL_RELAXED_PERCENT, SYNC_INTERVAL,
-};
+use crate::limits::{COMMANDS_MAX, SPOOL_FILLING_PERCENT, SPOOL_RELAXED_PERCENT, SYNC_INTERVAL};
 use crate::s3::{Confirmation, ObjectStore, PutObject, StoreError, StoreFault};
 use crate::spool::{News, Spool, SpoolError};
 use crate::upload_queue::{UploadInput, UploadOutput, UploadPolicy, UploadQueue};
@@ -169,7 +167,7 @@ impl Actor {
         };
         let now = clock.now();
         let is_sync_due = self.now().since(self.synced_at) >= SYNC_INTERVAL;
-        self.on_disk(move |spool| {
+        let written = self.on_disk(move |spool| {
             batch.into_iter().try_for_each(|command| match command {
                 Command::Video { k, keyframe, data } => spool.video(k, keyframe, data),
                 Command::Audio { n, data } => spool.audio(n, data),
@@ -183,8 +181,11 @@ impl Actor {
                 }
             })?;
             if is_sync_due { spool.sync() } else { Ok(()) }
-        })
-        .await?;
+        });
+        let written = written.await;
+        // A batch may fill it entirely.
+        self.look_at_spool();
+        written?;
         if is_sync_due {
             self.synced_at = self.now();
         }
@@ -192,7 +193,6 @@ impl Actor {
             self.intake = None;
         }
         self.digest_news();
-        self.look_at_spool();
         Ok(())
     }
 

@@ -324,9 +324,7 @@ async fn a_full_spool_stops_the_recording_and_keeps_what_it_has() {
     })
     .await;
     let told = |bytes: &u64| (16_000..=20_000).contains(bytes);
-    let is_told = |event: &&RecordingEvent| {
-        matches!(event, RecordingEvent::SpoolFilling { bytes } if told(bytes))
-    };
+    let is_told = |event: &&RecordingEvent| matches!(event, RecordingEvent::SpoolFilling { bytes } if told(bytes));
     assert_eq!(seen.iter().filter(is_told).count(), 1, "{seen:?}");
     assert!(
         recording
@@ -345,7 +343,10 @@ async fn a_full_spool_stops_the_recording_and_keeps_what_it_has() {
     events_until(&mut recovery.events, is_finished).await;
     world.server.check_rules();
     let failed = world.document("recording-failed.json");
-    assert!(failed["media"]["hls"]["duration_ms"].as_u64() > Some(0), "{failed}");
+    assert!(
+        failed["media"]["hls"]["duration_ms"].as_u64() > Some(0),
+        "{failed}"
+    );
 }
 
 #[tokio::test]
