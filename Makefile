@@ -1,5 +1,5 @@
 # The door to everything; CI uses the same targets.
-.PHONY: install build web run demo test sync soak bench bless lint
+.PHONY: install build web run demo test sync faults soak bench bless lint
 
 SECONDS ?= 0
 MINUTES ?= 120
@@ -26,6 +26,11 @@ test:
 sync: build
 	@scripts/install test
 	@.venv/bin/python -m pytest tests/e2e/test_sync.py -p no:cacheprovider -q -s --every-source
+
+# S3 away for ten minutes, an RTMP server for longer than its retries last; a quarter of an hour.
+faults: build
+	@scripts/install test
+	@.venv/bin/python -m pytest tests/e2e/test_s3_faults.py tests/e2e/test_rtmp_faults.py -p no:cacheprovider -q -s --outage 600
 
 # Churn and faults for hours; every recording is verified: make soak MINUTES=30
 soak: build

@@ -34,6 +34,9 @@ pub enum Command {
     Thumbnail,
     /// Publish a file or a test pattern to a stage.
     Publish(PublishArgs),
+    /// Upload what an outage left in the spools; with an external S3 also beside a running server, whose own recordings it
+    /// leaves alone.
+    Recover(ServeArgs),
     /// Check plugins, ports, disk and S3, and say what to do.
     Doctor(DoctorArgs),
 }

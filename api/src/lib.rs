@@ -39,6 +39,7 @@ pub mod public_key;
 pub mod publish;
 pub mod quotas;
 pub mod recording_setup;
+pub mod recover;
 mod replication;
 pub mod reply;
 mod retry;

@@ -6,7 +6,7 @@ use api::cli::{Cli, Command, ServeArgs, SlateArgs};
 use api::clock::Clock;
 use api::config::{Config, LogFormat};
 use api::offline::{self, OfflineArgs};
-use api::{doctor, open_files, publish, serve, telemetry};
+use api::{doctor, open_files, publish, recover, serve, telemetry};
 use clap::Parser;
 use compositor::slate::{self, SlateSpec};
 use compositor::worker::WorkerError;
@@ -51,6 +51,9 @@ fn main() -> ExitCode {
         Command::Serve(args) => with_settings(args, |config| {
             open_files::raise_limit();
             run_async(async { Ok(serve::serve(config, clock).await?) })
+        }),
+        Command::Recover(args) => with_settings(args, |config| {
+            run_async(async { Ok(recover::run(&config).await?) })
         }),
         Command::Doctor(args) => with_settings(args.settings, |config| {
             run_async(async {

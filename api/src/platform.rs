@@ -52,7 +52,7 @@ const JOURNAL_FOLDER: &str = "journal";
 /// Those of sessions that are over.
 const KEPT_JOURNALS_FOLDER: &str = "kept-journals";
 /// What is not uploaded yet.
-const SPOOL_FOLDER: &str = "spool";
+pub(crate) const SPOOL_FOLDER: &str = "spool";
 /// What GStreamer knows of its plugins; kept, so that a worker starts at once.
 const PLUGIN_REGISTRY_FILE: &str = "gstreamer-registry.bin";
 
@@ -182,7 +182,9 @@ impl Platform {
             store: store.clone(),
             worker: worker.clone(),
             spool_root: spool_root.clone(),
+            spool_bytes_max: config.spool_bytes_max,
             rtmp_url: format!("rtmp://{}/app", channels.own_addr()),
+            external_channels: config.external_channels.clone(),
             metrics: Arc::clone(&workers),
             load: parking_lot::Mutex::new(Load::new(cpus * f64::from(config.cpu_percent) / 100.0)),
             clock,
@@ -206,7 +208,8 @@ impl Platform {
             store.clone(),
             objects.clone(),
             thumbnailer,
-            (spool_root, wall_clock.clone()),
+            (spool_root, config.spool_bytes_max),
+            wall_clock.clone(),
         );
         let left = store.channel_recordings().await?;
         let recordings = ChannelRecordings::start(recordings, left, taps);

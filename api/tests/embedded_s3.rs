@@ -303,6 +303,26 @@ async fn missing_buckets_and_objects_are_404_and_a_put_makes_no_bucket() {
 }
 
 #[tokio::test]
+async fn a_playlist_can_be_read_whenever_it_is_replaced() {
+    let world = World::new(true).await;
+    world.put("a.m3u8", b"before").await.unwrap();
+    let mut replacing = std::pin::pin!(async {
+        for _ in 0..100 {
+            world.put("a.m3u8", b"after").await.unwrap();
+        }
+    });
+    loop {
+        tokio::select! {
+            () = &mut replacing => break,
+            read = world.store.get("bucket", "a.m3u8") => {
+                let read = read.unwrap();
+                assert!(read == "before" || read == "after", "{read:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_object_and_a_folder_cannot_have_the_same_name() {
     let world = World::new(true).await;
     world.put("a", b"x").await.unwrap();

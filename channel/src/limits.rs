@@ -161,6 +161,13 @@ pub const PUBLISH_QUEUE_SPAN_MAX: Duration = Duration::from_secs(8);
 /// How long one track may run ahead of the other before the publisher stops waiting to interleave them.
 pub const INTERLEAVE_WAIT_MAX: Duration = Duration::from_millis(500);
 
+/// Bytes after which a server is asked to acknowledge: within a second even of a still picture without sound, so that one
+/// that hangs is noticed within three.
+pub const ACKNOWLEDGEMENT_WINDOW: u32 = 1024;
+
+/// A server that acknowledges nothing, or takes no byte, for this long hangs.
+pub const PUBLISH_STALL_MAX: Duration = Duration::from_secs(2);
+
 /// From connect to an accepted publish request, as a client.
 pub const PUBLISH_ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
 

@@ -11,6 +11,12 @@ pub const EVENTS_MAX: usize = 64;
 /// What a spool may take on disk unless the server is configured otherwise: 24 h at 2 Mb/s.
 pub const SPOOL_BYTES_MAX: u64 = 24 * 1024 * 1024 * 1024;
 
+/// A spool that holds so much of what it may is told of: somebody has time to act before it is full.
+pub const SPOOL_FILLING_PERCENT: u64 = 80;
+
+/// It is told of again only after it held no more than this in between.
+pub const SPOOL_RELAXED_PERCENT: u64 = 50;
+
 /// Largest access unit or thumbnail; a 1080p keyframe at 8.5 Mb/s stays far below.
 pub const UNIT_BYTES_MAX: usize = 8 * 1024 * 1024;
 

@@ -13,11 +13,13 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from support.faults import Faults, Matrix  # noqa: E402
 from support.server import Server  # noqa: E402
 
 
 def pytest_addoption(parser):
     parser.addoption("--every-source", action="store_true", help="sync of browsers and aiortc, too: `make sync`")
+    parser.addoption("--outage", type=int, default=20, help="for how many seconds S3 is away: `make faults`")
     parser.addoption("--fresh-seed", action="store_true", help="random tests draw a new seed, which they print")
 
 
@@ -78,3 +80,16 @@ def make_client():
 @pytest.fixture(scope="session")
 def session_client():
     return _client
+
+
+@pytest.fixture(scope="session")
+def fault_matrix():
+    matrix = Matrix()
+    yield matrix
+    matrix.write()
+
+
+@pytest.fixture
+def faults(fault_matrix, request):
+    """`faults.record(area, fault, outcome)` adds a row to tests/FAULTS.md."""
+    return Faults(fault_matrix, request.node)

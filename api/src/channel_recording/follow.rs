@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::open::Shared;
 use super::{INTERNAL, Services};
+use crate::event::SpoolChange;
 use crate::event::recording::RecordingChange;
 
 /// Hears a recording out that ends with `outcome`.
@@ -36,8 +37,13 @@ pub(super) async fn follow(
                 tracing::error!(recording = id, error, "recording rejected");
                 return failed(&services, &shared, exception(reason)).await;
             }
+            RecordingEvent::SpoolFilling { bytes } => {
+                tracing::warn!(recording = id, bytes, "spool is filling");
+                tell_spool(&services, &shared, SpoolChange::Filling, bytes).await;
+            }
             RecordingEvent::SpoolFull { bytes } => {
                 tracing::error!(recording = id, bytes, "spool is full");
+                tell_spool(&services, &shared, SpoolChange::Full, bytes).await;
                 return failed(&services, &shared, INTERNAL).await;
             }
             RecordingEvent::SpoolFailed { error } => {
@@ -77,6 +83,11 @@ async fn started(services: &Services, shared: &Shared) {
     if is_first {
         services.tell_start(shared).await;
     }
+}
+
+async fn tell_spool(services: &Services, shared: &Shared, change: SpoolChange, bytes: u64) {
+    let session = shared.kept.lock().session.clone();
+    services.tell_spool(&session, change, bytes).await;
 }
 
 /// Tells of a recording of which nothing is left.

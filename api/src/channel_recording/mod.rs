@@ -38,6 +38,7 @@ use crate::arn::Arn;
 use crate::dto::recording_configuration::RecordingConfigurationRecord;
 use crate::dto::stream_session::StreamSnapshot;
 use crate::event::recording::{RecordingChange, RecordingSession, recording_news};
+use crate::event::{SpoolChange, spool_event};
 use crate::ids;
 use crate::retry::until_done;
 use crate::store::{ChannelRecording, Store};
@@ -62,6 +63,8 @@ pub struct Services {
     pub thumbnailer: Thumbnailer,
     /// What is not uploaded yet, a folder a recording.
     pub spool_root: PathBuf,
+    /// What each of them may hold, bytes.
+    pub spool_bytes_max: u64,
     /// The time.
     pub clock: WallClock,
     tasks: Mutex<JoinSet<()>>,
@@ -75,13 +78,15 @@ impl Services {
         store: Store,
         objects: ObjectStore,
         thumbnailer: Thumbnailer,
-        (spool_root, clock): (PathBuf, WallClock),
+        (spool_root, spool_bytes_max): (PathBuf, u64),
+        clock: WallClock,
     ) -> Arc<Self> {
         Arc::new(Self {
             store,
             objects,
             thumbnailer,
             spool_root,
+            spool_bytes_max,
             clock,
             tasks: Mutex::default(),
             stopping: watch::Sender::new(false),
@@ -117,6 +122,22 @@ impl Services {
             self.store.keep_channel_recording(&kept, Some(&news)).await
         })
         .await;
+    }
+
+    /// Tells what has become of a spool. A store that fails keeps it to the log.
+    async fn tell_spool(&self, session: &RecordingSession, change: SpoolChange, bytes: u64) {
+        let bytes = (bytes, self.spool_bytes_max);
+        let event = spool_event(
+            &session.channel,
+            &session.id,
+            self.clock.now(),
+            change,
+            bytes,
+        );
+        if let Err(error) = self.store.append_events(&[event]).await {
+            let error = error_chain(&error);
+            tracing::error!(recording = session.id, error = %error, "a change of a spool is not told");
+        }
     }
 
     /// Tells that a recording is over, or never began, however long the store is away.

@@ -328,6 +328,6 @@ fn specification(
         },
         thumbnails: plan.stored_thumbnails(),
         spool_dir: services.spool_root.join(&session.id),
-        spool_bytes_max: recorder::limits::SPOOL_BYTES_MAX,
+        spool_bytes_max: services.spool_bytes_max,
     }
 }

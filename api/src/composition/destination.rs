@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use super::Services;
 use super::encoders::keyframe_every;
 use crate::backend::{CompositionSpec, DestinationSpec, DestinationTarget};
+use crate::event::SpoolChange;
 
 /// Events of a broadcast that wait to be translated.
 const BROADCAST_EVENTS_MAX: usize = 8;
@@ -27,11 +28,20 @@ pub(super) enum OpenError {
     Url(#[from] UrlError),
 }
 
-/// News of one destination for the state machine.
+/// News of one destination.
 #[derive(Debug)]
 pub(super) struct Report {
     pub(super) id: DestinationId,
-    pub(super) report: DestinationReport,
+    pub(super) news: News,
+}
+
+/// For whom news are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum News {
+    /// The state machine.
+    State(DestinationReport),
+    /// Who follows the events: what has become of the spool, and the bytes in it.
+    Spool(SpoolChange, u64),
 }
 
 /// An open destination.
@@ -77,8 +87,17 @@ impl Destination {
                 tokio::spawn(reporter.follow_recording(events));
                 Sink::Recording(recording)
             }
-            DestinationTarget::Channel { stream_key, .. } => {
-                let url = broadcast_url(&services.rtmp_url, stream_key.expose(), attempt);
+            DestinationTarget::Channel {
+                stream_key,
+                channel_arn,
+                ..
+            } => {
+                let external = services.external_channels.get(channel_arn);
+                let url = match external {
+                    Some(url) => url.expose().to_owned(),
+                    None => format!("{}/{}", services.rtmp_url, stream_key.expose()),
+                };
+                let url = with_priority(&url, attempt);
                 let video = VideoParams {
                     width: spec.video.width.into(),
                     height: spec.video.height.into(),
@@ -87,7 +106,10 @@ impl Destination {
                 };
                 let (event_tx, events) = mpsc::channel(BROADCAST_EVENTS_MAX);
                 let publisher = Publisher::start(&url, video, event_tx)?;
-                tokio::spawn(reporter.clone().follow_broadcast(events));
+                let following = reporter
+                    .clone()
+                    .follow_broadcast(events, external.is_some());
+                tokio::spawn(following);
                 Sink::Broadcast {
                     publisher,
                     reporter,
@@ -167,12 +189,11 @@ impl Destination {
 
 /// The first attempt has no priority, so that it is refused where somebody else broadcasts. Those that follow must take over
 /// from their own connection that broke.
-fn broadcast_url(rtmp_url: &str, stream_key: &str, attempt: u32) -> String {
-    let url = format!("{rtmp_url}/{stream_key}");
-    if attempt <= 1 {
-        url
-    } else {
-        format!("{url}?priority={attempt}")
+fn with_priority(url: &str, attempt: u32) -> String {
+    match attempt {
+        0 | 1 => url.to_owned(),
+        later if url.contains('?') => format!("{url}&priority={later}"),
+        later => format!("{url}?priority={later}"),
     }
 }
 
@@ -210,7 +231,7 @@ fn recording_spec(
             latest: thumbnails.latest,
         }),
         spool_dir: services.spool_root.join(spec.id.as_str()),
-        spool_bytes_max: recorder::limits::SPOOL_BYTES_MAX,
+        spool_bytes_max: services.spool_bytes_max,
     }
 }
 
@@ -223,14 +244,13 @@ struct Reporter {
 
 impl Reporter {
     async fn report(&self, report: DestinationReport) {
+        self.tell(News::State(report)).await;
+    }
+
+    async fn tell(&self, news: News) {
+        let id = self.id.clone();
         // A composition that has ended does not listen; the sink still has to be heard out.
-        let _ = self
-            .reports
-            .send(Report {
-                id: self.id.clone(),
-                report,
-            })
-            .await;
+        let _ = self.reports.send(Report { id, news }).await;
     }
 
     async fn follow_recording(self, mut events: mpsc::Receiver<RecordingEvent>) {
@@ -251,8 +271,14 @@ impl Reporter {
                         Rejection::KeyTaken => DestinationError::Internal,
                     })
                 }
+                RecordingEvent::SpoolFilling { bytes } => {
+                    tracing::warn!(%destination, bytes, "spool is filling");
+                    self.tell(News::Spool(SpoolChange::Filling, bytes)).await;
+                    continue;
+                }
                 RecordingEvent::SpoolFull { bytes } => {
                     tracing::error!(%destination, bytes, "spool is full");
+                    self.tell(News::Spool(SpoolChange::Full, bytes)).await;
                     DestinationReport::Rejected(DestinationError::SpoolFull)
                 }
                 RecordingEvent::SpoolFailed { error } => {
@@ -276,7 +302,7 @@ impl Reporter {
         }
     }
 
-    async fn follow_broadcast(self, mut events: mpsc::Receiver<PublisherEvent>) {
+    async fn follow_broadcast(self, mut events: mpsc::Receiver<PublisherEvent>, is_external: bool) {
         let mut reached = false;
         while let Some(event) = events.recv().await {
             let destination = &self.id;
@@ -296,7 +322,13 @@ impl Reporter {
                 }
                 PublisherEvent::Refused { code } => {
                     tracing::error!(%destination, code, "broadcast refused");
-                    refusal(&code).map_or(again_later, DestinationReport::Rejected)
+                    match refusal(&code) {
+                        // Other servers know no takeover: what is in the way is most likely our own connection that broke.
+                        Some(DestinationError::StreamExists) if reached && is_external => {
+                            again_later
+                        }
+                        refusal => refusal.map_or(again_later, DestinationReport::Rejected),
+                    }
                 }
             };
             self.report(report).await;
@@ -319,7 +351,7 @@ mod tests {
     use super::*;
 
     /// What the state machine hears of these events.
-    async fn heard(events: Vec<PublisherEvent>) -> Vec<DestinationReport> {
+    async fn heard(events: Vec<PublisherEvent>, is_external: bool) -> Vec<DestinationReport> {
         let (reports, mut heard) = mpsc::channel(BROADCAST_EVENTS_MAX);
         let (event_tx, event_rx) = mpsc::channel(BROADCAST_EVENTS_MAX);
         for event in events {
@@ -327,10 +359,13 @@ mod tests {
         }
         drop(event_tx);
         let id = DestinationId::new("D");
-        Reporter { id, reports }.follow_broadcast(event_rx).await;
+        (Reporter { id, reports }.follow_broadcast(event_rx, is_external)).await;
         let mut said = Vec::new();
-        while let Some(report) = heard.recv().await {
-            said.push(report.report);
+        while let Some(Report { news, .. }) = heard.recv().await {
+            match news {
+                News::State(report) => said.push(report),
+                News::Spool(..) => panic!("a broadcast has no spool"),
+            }
         }
         said
     }
@@ -341,11 +376,10 @@ mod tests {
 
     #[test]
     fn the_first_attempt_takes_over_from_nobody() {
-        assert_eq!(broadcast_url("rtmp://h/app", "sk", 1), "rtmp://h/app/sk");
-        assert_eq!(
-            broadcast_url("rtmp://h/app", "sk", 2),
-            "rtmp://h/app/sk?priority=2"
-        );
+        let [plain, query] = ["rtmp://h/app/sk", "rtmp://h/app/sk?a=1"];
+        assert_eq!(with_priority(plain, 1), plain);
+        assert_eq!(with_priority(plain, 2), "rtmp://h/app/sk?priority=2");
+        assert_eq!(with_priority(query, 2), "rtmp://h/app/sk?a=1&priority=2");
     }
 
     #[tokio::test]
@@ -356,7 +390,7 @@ mod tests {
             "NetStream.Publish.Failed",
         ];
         assert_eq!(
-            heard(vec![refused(busy), refused(wrong), refused(away)]).await,
+            heard(vec![refused(busy), refused(wrong), refused(away)], false).await,
             [
                 DestinationReport::Rejected(DestinationError::StreamExists),
                 DestinationReport::Rejected(DestinationError::Internal),
@@ -364,8 +398,29 @@ mod tests {
             ]
         );
         assert_eq!(
-            heard(vec![PublisherEvent::FirstKeyframeWritten, refused(away)]).await,
+            heard(
+                vec![PublisherEvent::FirstKeyframeWritten, refused(away)],
+                false
+            )
+            .await,
             [
+                DestinationReport::FirstOutput,
+                DestinationReport::Interrupted,
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn elsewhere_our_own_broken_connection_may_hold_the_key_for_a_while() {
+        let busy = || refused("NetStream.Publish.BadName");
+        assert_eq!(
+            heard(
+                vec![busy(), PublisherEvent::FirstKeyframeWritten, busy()],
+                true
+            )
+            .await,
+            [
+                DestinationReport::Rejected(DestinationError::StreamExists),
                 DestinationReport::FirstOutput,
                 DestinationReport::Interrupted,
             ]

@@ -21,13 +21,16 @@ use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 
 use super::Services;
-use super::destination::{Destination, Report};
+use super::destination::{Destination, News, Report};
 use super::encoders::EncoderPlan;
 use super::kept_jobs::KeptJobs;
 use super::progress::progress;
 use super::quality::QualityControl;
+use crate::arn::Arn;
 use crate::backend::{CompositionSpec, DestinationTarget};
-use crate::event::{NewEvent, QualityChange, composition_event, quality_event};
+use crate::event::{
+    NewEvent, QualityChange, SpoolChange, composition_event, quality_event, spool_event,
+};
 use crate::store::CompositionProgress;
 
 /// Units between the worker and the destinations; few, because the worker's socket already holds some.
@@ -231,8 +234,17 @@ impl Driver {
             Wake::Command(Command::Stop) => self.input(Input::Stop).await,
             Wake::Command(Command::ServerStopping) => self.input(Input::ServerStopping).await,
             Wake::Command(Command::StageDeleted) => self.input(Input::StageDeleted).await,
-            Wake::Report(Report { id, report }) => {
-                self.input(Input::Destination { id, report }).await
+            Wake::Report(Report {
+                id,
+                news: News::State(report),
+            }) => self.input(Input::Destination { id, report }).await,
+            Wake::Report(Report {
+                id,
+                news: News::Spool(change, bytes),
+            }) => {
+                self.note_spool(&id, change, bytes);
+                self.store().await;
+                ControlFlow::Continue(())
             }
             Wake::Timeout => self.input(Input::Timeout).await,
             Wake::Worker(event) => self.worker_event(event).await,
@@ -416,6 +428,14 @@ impl Driver {
         );
     }
 
+    fn note_spool(&mut self, destination: &DestinationId, change: SpoolChange, bytes: u64) {
+        let arn = Arn::parse(&self.spec.arn).expect("a composition's ARN was made by `Arn::new`");
+        let at = self.services.clock.wall();
+        let bytes = (bytes, self.services.spool_bytes_max);
+        let event = spool_event(&arn, destination.as_str(), at, change, bytes);
+        self.keep_event(event);
+    }
+
     fn keep_event(&mut self, event: NewEvent) {
         if self.unstored.events.len() < UNSTORED_EVENTS_MAX {
             self.unstored.events.push(event);
@@ -446,9 +466,9 @@ impl Driver {
             Ok(destination) => drop(self.destinations.insert(id, destination)),
             Err(error) => {
                 tracing::error!(composition = %self.spec.id, destination = %id, error = %error_chain(&error), "not opened");
-                let report = DestinationReport::Rejected(DestinationError::Internal);
+                let news = News::State(DestinationReport::Rejected(DestinationError::Internal));
                 // Room is certain: a destination that did not open has not reported anything else.
-                let _ = self.reports.try_send(Report { id, report });
+                let _ = self.reports.try_send(Report { id, news });
             }
         }
     }

@@ -8,7 +8,7 @@ mod load;
 mod progress;
 mod quality;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ pub use self::load::{Load, MachineFull};
 pub use self::progress::ended_by_kill;
 use crate::backend::{BackendError, CompositionSpec, StartError};
 use crate::clock::Clock;
+use crate::config::BroadcastUrl;
 use crate::metrics::WorkerMetrics;
 use crate::store::Store;
 
@@ -45,8 +46,12 @@ pub struct Services {
     pub worker: WorkerProgram,
     /// Holds one spool folder for each recording.
     pub spool_root: PathBuf,
+    /// What each of them may hold, bytes.
+    pub spool_bytes_max: u64,
     /// `rtmp://host:port/app` of the channels' ingest.
     pub rtmp_url: String,
+    /// Channels, by ARN, that are broadcast elsewhere.
+    pub external_channels: BTreeMap<String, BroadcastUrl>,
     /// What the workers say of themselves.
     pub metrics: Arc<WorkerMetrics>,
     /// What the workers cost.

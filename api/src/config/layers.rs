@@ -54,6 +54,7 @@ pub(super) const STAGES_KEEP_DAYS: Key = key("stages.keep_days", "PROSCENIUM_STA
 pub(super) const EVENTS_KEEP_MAX: Key = key("events.keep_max", "PROSCENIUM_EVENTS_KEEP_MAX");
 pub(super) const JOURNAL_KEEP_HOURS: Key =
     key("journal.keep_hours", "PROSCENIUM_JOURNAL_KEEP_HOURS");
+pub(super) const SPOOL_MAX_MIB: Key = key("spool.max_mib", "PROSCENIUM_SPOOL_MAX_MIB");
 pub(super) const LOG: Key = key("log", "PROSCENIUM_LOG");
 pub(super) const LOG_FORMAT: Key = key("log_format", "PROSCENIUM_LOG_FORMAT");
 pub(super) const DEVELOPMENT_KEY: Key = key("development_key", "PROSCENIUM_DEVELOPMENT_KEY");
@@ -95,6 +96,7 @@ const KEYS: [&Key; 29] = [
     &EVENTS_KEEP_DAYS,
     &EVENTS_KEEP_MAX,
     &JOURNAL_KEEP_HOURS,
+    &SPOOL_MAX_MIB,
     &LOG,
     &LOG_FORMAT,
     &DEVELOPMENT_KEY,
@@ -121,6 +123,7 @@ const OTHER_VARIABLES: [&str; 2] = [CONFIG_ENV, "PROSCENIUM_TOKEN"];
 /// TOML keys that are no plain values.
 pub(super) const CREDENTIALS_TOML: &str = "credentials";
 pub(super) const WEBHOOKS_TOML: &str = "webhooks";
+pub(super) const EXTERNAL_CHANNELS_TOML: &str = "external_channels";
 pub(super) const QUOTAS_TOML: &str = "limits.quotas";
 
 /// A value and the name under which the user gave it.
@@ -138,6 +141,8 @@ pub(super) struct Layers {
     pub(super) credentials: Option<Value>,
     /// The `[[webhooks]]` tables of the file.
     pub(super) webhooks: Option<Value>,
+    /// The `[[external_channels]]` tables of the file.
+    pub(super) external_channels: Option<Value>,
     /// The `[limits.quotas]` table of the file.
     pub(super) quotas: Option<Value>,
 }
@@ -181,6 +186,8 @@ impl Layers {
                 self.credentials = Some(value);
             } else if name == WEBHOOKS_TOML {
                 self.webhooks = Some(value);
+            } else if name == EXTERNAL_CHANNELS_TOML {
+                self.external_channels = Some(value);
             } else {
                 self.add_toml(name, value, problems);
             }

@@ -2,6 +2,7 @@
 //! and unusable values refuse to start, all of them listed at once.
 
 mod credentials;
+mod external_channels;
 mod layers;
 mod problem;
 mod quotas;
@@ -10,6 +11,7 @@ mod secret;
 mod value;
 mod webhooks;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,6 +22,7 @@ use crate::access::Policy;
 use crate::event::DetailType;
 use crate::quotas::Quotas;
 use crate::store::Database;
+pub use external_channels::BroadcastUrl;
 pub use problem::{ConfigProblems, Problem};
 pub use secret::Secret;
 pub use value::{AdvertisedAddress, BaseUrl};
@@ -73,6 +76,10 @@ pub struct Config {
     pub stage_history_days: u32,
     /// How many hours journals are kept after nobody needs them; 0: not at all.
     pub journal_keep_hours: u32,
+    /// What the spool of one recording may hold, bytes.
+    pub spool_bytes_max: u64,
+    /// Channels, by ARN, whose compositions are broadcast elsewhere.
+    pub external_channels: BTreeMap<String, BroadcastUrl>,
     /// How long events are kept.
     pub events: Retention,
     /// Who is told of events.

@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use recorder::limits::SPOOL_BYTES_MAX;
 use toml::Table;
 
 use super::layers::{self, Layers};
@@ -10,7 +11,7 @@ use super::problem::ConfigProblems;
 use super::value::{self, S3CredentialSource, S3Mode};
 use super::{
     Config, ExternalS3, ExternalS3Credentials, LimitsProfile, REGION, Retention, S3Config, Sources,
-    credentials, quotas, webhooks,
+    credentials, external_channels, quotas, webhooks,
 };
 
 const DEFAULT_DATA_DIR: &str = "./data";
@@ -27,6 +28,8 @@ const CPU_PERCENT_DEFAULT: u32 = 90;
 const CPU_PERCENT_MAX: u32 = 1000;
 /// As long as IVS keeps the sessions of channels.
 const STAGE_HISTORY_DAYS_DEFAULT: u32 = 60;
+/// A pebibyte: more than a disk has.
+const SPOOL_MIB_MAX: u32 = 1 << 30;
 /// Some 10 GB of envelopes.
 const EVENTS_KEEP_EVENTS_MAX: u32 = 10_000_000;
 
@@ -54,6 +57,10 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     let journal_keep_hours = layers.take(&layers::JOURNAL_KEEP_HOURS, p, |given| {
         value::number(given, 0..=KEEP_DAYS_MAX * 24)
     });
+    let spool_max_mib = layers.take(&layers::SPOOL_MAX_MIB, p, |given| {
+        value::number(given, 1..=SPOOL_MIB_MAX)
+    });
+    let external_channels = external_channels::resolve(layers.external_channels.as_ref(), p);
     let webhooks = webhooks::resolve(layers.webhooks.as_ref(), p);
     let log = layers.take(&layers::LOG, p, value::log_filter);
     let log_format = layers.take(&layers::LOG_FORMAT, p, value::log_format);
@@ -90,6 +97,8 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
         store,
         stage_history_days: stage_history_days.unwrap_or(STAGE_HISTORY_DAYS_DEFAULT),
         journal_keep_hours: journal_keep_hours.unwrap_or_default(),
+        spool_bytes_max: spool_max_mib.map_or(SPOOL_BYTES_MAX, |mib| u64::from(mib) << 20),
+        external_channels,
         events,
         webhooks,
         log: log.unwrap_or_else(|| DEFAULT_LOG.to_owned()),

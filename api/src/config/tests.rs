@@ -437,3 +437,38 @@ fn webhooks_and_retention_are_read_and_every_mistake_is_listed() {
         assert!(problems.contains(name), "{name}: {problems}");
     }
 }
+
+#[test]
+fn spools_and_external_channels_are_read_and_every_mistake_is_listed() {
+    let arn = "arn:aws:ivs:us-east-1:123456789012:channel/AbCdEfGhIjKl";
+    let config = from_file(&format!(
+        "[spool]\nmax_mib = 2\n[[external_channels]]\narn = '{arn}'\nurl = 'rtmp://h:19350/app/hunter2'"
+    ))
+    .unwrap();
+    assert_eq!(config.spool_bytes_max, 2 << 20);
+    assert_eq!(
+        config.external_channels[arn].expose(),
+        "rtmp://h:19350/app/hunter2"
+    );
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let defaults = from_file("").unwrap();
+    assert_eq!(defaults.spool_bytes_max, recorder::limits::SPOOL_BYTES_MAX);
+    let problems = from_file(&format!(
+        "[spool]\nmax_mib = 0\n[[external_channels]]\narn = 'arn:aws:ivs:us-east-1:123456789012:stage/AbCdEfGhIjKl'\n\
+         url = 'http://h/app/hunter2'\nx = 1\n\
+         [[external_channels]]\narn = '{arn}'\nurl = 'rtmp://h/app/k'\n\
+         [[external_channels]]\narn = '{arn}'\nurl = 'rtmp://h/app/k'"
+    ))
+    .unwrap_err()
+    .to_string();
+    for name in [
+        "spool.max_mib",
+        "external_channels[0].arn",
+        "external_channels[0].url",
+        "external_channels[0].x",
+        "external_channels[2]",
+    ] {
+        assert!(problems.contains(name), "{name}: {problems}");
+    }
+    assert!(!problems.contains("hunter2"), "{problems}");
+}

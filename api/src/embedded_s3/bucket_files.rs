@@ -16,12 +16,15 @@ use s3s::dto::{
     PutObjectInput, PutObjectOutput, Range, UploadPartCopyInput, UploadPartCopyOutput,
     UploadPartInput, UploadPartOutput,
 };
-use s3s::{S3, S3Error, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tokio::fs;
 
 use super::content_type::{cache_control, content_type};
 use super::key_rule::{self, KeyProblem};
+
+/// How often an object is read that is replaced meanwhile; players fetch playlists just when these change.
+const READS_MAX: u32 = 5;
 
 /// Buckets as folders under one root.
 #[derive(Debug)]
@@ -153,6 +156,11 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
+/// The backend looks whether a file of attributes is there before it reads it; one that goes in between is an internal error.
+fn is_disturbed(error: &S3Error) -> bool {
+    *error.code() == S3ErrorCode::InternalError
+}
+
 async fn is_folder(path: &Path) -> S3Result<bool> {
     match fs::metadata(path).await {
         Ok(metadata) => Ok(metadata.is_dir()),
@@ -281,7 +289,14 @@ impl S3 for BucketFiles {
             // The last 100 bytes of 10 are all 10; the backend would look before the beginning.
             req.input.range = Some(Range::Suffix { length: len });
         }
-        let mut response = self.files.get_object(req).await?;
+        let mut attempts = READS_MAX;
+        let mut response = loop {
+            attempts -= 1;
+            match self.files.get_object(req.clone()).await {
+                Err(error) if attempts > 0 && is_disturbed(&error) => {}
+                read => break read?,
+            }
+        };
         let output = &mut response.output;
         output.content_type = content_type(&key, output.content_type.take());
         output.cache_control = cache_control(&key, output.cache_control.take());
@@ -295,7 +310,14 @@ impl S3 for BucketFiles {
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let key = req.input.key.clone();
         self.object(&req.input.bucket, &key).await?;
-        let mut response = self.files.head_object(req).await?;
+        let mut attempts = READS_MAX;
+        let mut response = loop {
+            attempts -= 1;
+            match self.files.head_object(req.clone()).await {
+                Err(error) if attempts > 0 && is_disturbed(&error) => {}
+                read => break read?,
+            }
+        };
         let output = &mut response.output;
         output.content_type = content_type(&key, output.content_type.take());
         output.cache_control = cache_control(&key, output.cache_control.take());

@@ -1,24 +1,30 @@
 //! One attempt to publish: connect, be accepted, send until something ends it.
 
-use bytes::Bytes;
+use std::collections::VecDeque;
+
+use bytes::Buf;
 use compositor_core::limits::AAC_AUDIO_SPECIFIC_CONFIG;
 use rml_rtmp::handshake::{Handshake, HandshakeError, HandshakeProcessResult, PeerType};
 use rml_rtmp::sessions::ClientSessionError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::chunk::{ChunkError, ChunkReader};
 use crate::flv::avc::{AvcConfig, avcc_of_annexb};
 use crate::flv::tag::{AudioTag, VideoTag};
-use crate::limits::{PUBLISH_ACCEPT_TIMEOUT, REFUSAL_LINGER, WRITE_TIMEOUT};
+use crate::limits::{PUBLISH_ACCEPT_TIMEOUT, PUBLISH_STALL_MAX, REFUSAL_LINGER};
+use crate::publish::acks::Acknowledgements;
 use crate::publish::protocol::{Answer, ClientProtocol};
 use crate::publish::queue::Item;
 use crate::publish::url::PublishUrl;
 use crate::publish::{PublisherEvent, Shared, VideoParams};
 
 const READ_BYTES: usize = 4096;
+
+/// Answers that wait to be heard; a session has two.
+const ANSWERS_MAX: usize = 8;
 
 /// Why a broadcast was interrupted.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +41,9 @@ pub enum PublishError {
     /// The connection failed.
     #[error("the RTMP connection failed")]
     Socket(#[source] std::io::Error),
+    /// The connection stands, but the server takes nothing any more.
+    #[error("the RTMP server acknowledged nothing for {PUBLISH_STALL_MAX:?}")]
+    Stalled,
     /// The server closed the connection.
     #[error("the RTMP server closed the connection")]
     PeerClosed,
@@ -96,8 +105,9 @@ pub(super) struct Attempt<'a> {
 
 impl Attempt<'_> {
     /// Publishes until the end.
-    pub(super) async fn run(self) -> End {
-        let negotiated = timeout(PUBLISH_ACCEPT_TIMEOUT, self.negotiate()).await;
+    pub(super) async fn run(self, acks: &mut Acknowledgements) -> End {
+        acks.connected();
+        let negotiated = timeout(PUBLISH_ACCEPT_TIMEOUT, self.negotiate(acks)).await;
         let result = match negotiated.unwrap_or(Err(PublishError::NoAnswer.into())) {
             Ok(mut link) => self.send(&mut link).await,
             Err(end) => Err(end),
@@ -108,10 +118,10 @@ impl Attempt<'_> {
         }
     }
 
-    async fn negotiate(&self) -> Result<Link, End> {
-        let mut link = Link::connect(self.url).await?;
+    async fn negotiate<'a>(&self, acks: &'a mut Acknowledgements) -> Result<Link<'a>, End> {
+        let mut link = Link::connect(self.url, acks).await?;
         loop {
-            for answer in link.answers()? {
+            while let Some(answer) = link.next_answer() {
                 match answer {
                     Answer::Connected => link.protocol.request_publishing(self.url.name())?,
                     Answer::Accepted => {
@@ -122,6 +132,7 @@ impl Attempt<'_> {
                         return Ok(link);
                     }
                     Answer::Refused(code) => return Err(End::Refused(code)),
+                    Answer::Acknowledged => {}
                 }
             }
             link.flush().await?;
@@ -129,11 +140,16 @@ impl Attempt<'_> {
         }
     }
 
-    async fn send(&self, link: &mut Link) -> Result<(), End> {
+    async fn send(&self, link: &mut Link<'_>) -> Result<(), End> {
         self.shared.queue.lock().connected();
         let mut config = None;
         let mut told = false;
         loop {
+            while let Some(answer) = link.next_answer() {
+                if let Answer::Refused(code) = answer {
+                    return Err(PublishError::Ended { code }.into());
+                }
+            }
             let (next, dropped, finishing) = {
                 let mut queue = self.shared.queue.lock();
                 (queue.pop(), queue.take_dropped(), queue.is_finishing())
@@ -162,11 +178,6 @@ impl Attempt<'_> {
                 () = self.shared.changed.notified() => {}
                 read = link.read() => {
                     read?;
-                    for answer in link.answers()? {
-                        if let Answer::Refused(code) = answer {
-                            return Err(PublishError::Ended { code }.into());
-                        }
-                    }
                     link.flush().await?;
                 }
             }
@@ -202,15 +213,17 @@ fn put(
 }
 
 /// The socket and the session on it.
-struct Link {
+struct Link<'a> {
     socket: TcpStream,
     chunks: ChunkReader,
     protocol: ClientProtocol,
+    answers: VecDeque<Answer>,
+    acks: &'a mut Acknowledgements,
     buffer: Box<[u8]>,
 }
 
-impl Link {
-    async fn connect(url: &PublishUrl) -> Result<Self, End> {
+impl<'a> Link<'a> {
+    async fn connect(url: &PublishUrl, acks: &'a mut Acknowledgements) -> Result<Self, End> {
         let socket = TcpStream::connect(&url.address).await.map_err(|source| {
             let address = url.address.clone();
             PublishError::Connect { address, source }
@@ -223,6 +236,8 @@ impl Link {
             socket,
             chunks: ChunkReader::new(),
             protocol,
+            answers: VecDeque::new(),
+            acks,
             buffer,
         };
         link.handshake().await?;
@@ -232,7 +247,7 @@ impl Link {
     async fn handshake(&mut self) -> Result<(), End> {
         let mut handshake = Handshake::new(PeerType::Client);
         let hello = handshake.generate_outbound_p0_and_p1()?;
-        self.write(hello.into()).await?;
+        self.write_all(&hello).await?;
         loop {
             let read = self
                 .socket
@@ -244,50 +259,88 @@ impl Link {
             }
             match handshake.process_bytes(&self.buffer[..read])? {
                 HandshakeProcessResult::InProgress { response_bytes } => {
-                    self.write(response_bytes.into()).await?;
+                    self.write_all(&response_bytes).await?;
                 }
                 HandshakeProcessResult::Completed {
                     response_bytes,
                     remaining_bytes,
                 } => {
-                    self.write(response_bytes.into()).await?;
+                    self.write_all(&response_bytes).await?;
                     self.chunks.extend(&remaining_bytes);
+                    self.understand()?;
                     return self.flush().await;
                 }
             }
         }
     }
 
-    /// Cancel-safe: what was read is kept.
+    /// What the server said that nobody has heard yet.
+    fn next_answer(&mut self) -> Option<Answer> {
+        self.answers.pop_front()
+    }
+
+    /// Waits for something from the server, or for the moment at which it counts as hung. Cancel-safe: what was read is kept.
     async fn read(&mut self) -> Result<(), End> {
-        let read = self
-            .socket
-            .read(&mut self.buffer)
-            .await
-            .map_err(PublishError::Socket)?;
+        let deadline = self.acks.deadline();
+        tokio::select! {
+            biased;
+            read = self.socket.read(&mut self.buffer) => {
+                let read = read.map_err(PublishError::Socket)?;
+                self.take(read)
+            }
+            () = until(deadline) => Err(PublishError::Stalled.into()),
+        }
+    }
+
+    fn take(&mut self, read: usize) -> Result<(), End> {
         if read == 0 {
             return Err(PublishError::PeerClosed.into());
         }
         self.chunks.extend(&self.buffer[..read]);
+        self.understand()
+    }
+
+    fn understand(&mut self) -> Result<(), End> {
+        while let Some(message) = self.chunks.next_message()? {
+            for answer in self.protocol.handle(&message)? {
+                match answer {
+                    Answer::Acknowledged => self.acks.came(),
+                    answer if self.answers.len() < ANSWERS_MAX => self.answers.push_back(answer),
+                    // The first ones have said it.
+                    _ => {}
+                }
+            }
+        }
         Ok(())
     }
 
-    fn answers(&mut self) -> Result<Vec<Answer>, End> {
-        let mut answers = Vec::new();
-        while let Some(message) = self.chunks.next_message()? {
-            answers.extend(self.protocol.handle(&message)?);
-        }
-        Ok(answers)
-    }
-
     async fn flush(&mut self) -> Result<(), End> {
-        let output = self.protocol.take_output();
-        self.write(output).await
+        let mut output = self.protocol.take_output();
+        while !output.is_empty() {
+            let stalled = Instant::now() + PUBLISH_STALL_MAX;
+            let deadline = self.acks.deadline().map_or(stalled, |at| at.min(stalled));
+            let (mut reader, mut writer) = self.socket.split();
+            // A server that waits until it is heard must not be waited for.
+            tokio::select! {
+                biased;
+                read = reader.read(&mut self.buffer) => {
+                    let read = read.map_err(PublishError::Socket)?;
+                    self.take(read)?;
+                }
+                written = writer.write(&output) => {
+                    let written = written.map_err(PublishError::Socket)?;
+                    output.advance(written);
+                    self.acks.sent(Instant::now(), written);
+                }
+                () = sleep_until(deadline) => return Err(PublishError::Stalled.into()),
+            }
+        }
+        Ok(())
     }
 
-    async fn write(&mut self, output: Bytes) -> Result<(), End> {
-        let written = timeout(WRITE_TIMEOUT, self.socket.write_all(&output)).await;
-        let written = written.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    /// For the handshake, which comes before all messages; [`PUBLISH_ACCEPT_TIMEOUT`] ends it.
+    async fn write_all(&mut self, bytes: &[u8]) -> Result<(), End> {
+        let written = self.socket.write_all(bytes).await;
         Ok(written.map_err(PublishError::Socket)?)
     }
 
@@ -302,5 +355,12 @@ impl Link {
         };
         let _server_may_be_gone: Result<_, _> = timeout(REFUSAL_LINGER, drained).await;
         Ok(())
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }

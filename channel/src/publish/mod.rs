@@ -3,6 +3,7 @@
 //! One [`Publisher`] makes one attempt at a time: it connects, publishes, and says so; when that fails it says so too and
 //! waits to be told to try again. What to do about failures is decided by the composition's driver.
 
+mod acks;
 mod attempt;
 mod protocol;
 mod queue;
@@ -18,6 +19,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::limits::FINISH_TIMEOUT;
+use crate::publish::acks::Acknowledgements;
 pub use crate::publish::attempt::PublishError;
 use crate::publish::attempt::{Attempt, End};
 use crate::publish::queue::PublishQueue;
@@ -79,6 +81,11 @@ struct Control {
 }
 
 impl Publisher {
+    /// Whether a URL can be published to.
+    pub fn check_url(url: &str) -> Result<(), UrlError> {
+        PublishUrl::parse(url).map(drop)
+    }
+
     /// Starts the first attempt, to `rtmp://host[:port]/app/key[?priority=N]`. On a channel of this server, whoever gives
     /// no priority is refused while somebody else publishes, and a session whose connection broke waits for a takeover: so
     /// give none here, and reconnect with 2, 3 and so on.
@@ -152,6 +159,7 @@ async fn run(
     shared: Arc<Shared>,
     mut control: watch::Receiver<Control>,
 ) {
+    let mut acks = Acknowledgements::default();
     loop {
         if let Some(priority) = control.borrow_and_update().priority {
             url.set_priority(priority);
@@ -163,7 +171,7 @@ async fn run(
             shared: &shared,
         };
         let end = tokio::select! {
-            end = attempt.run() => Some(end),
+            end = attempt.run(&mut acks) => Some(end),
             changed = control.changed() => changed.is_err().then_some(End::Finished),
         };
         shared.queue.lock().disconnected();

@@ -9,9 +9,10 @@ use rml_rtmp::time::RtmpTimestamp;
 
 use crate::amf::{self, Value};
 use crate::chunk::{Message, single_chunks};
-use crate::limits::OUTGOING_CHUNK_BYTES;
+use crate::limits::{ACKNOWLEDGEMENT_WINDOW, OUTGOING_CHUNK_BYTES};
 use crate::publish::VideoParams;
 
+const TYPE_ACKNOWLEDGEMENT: u8 = 3;
 const TYPE_USER_CONTROL: u8 = 4;
 const TYPE_COMMAND: u8 = 20;
 const EVENT_PING: [u8; 2] = [0, 6];
@@ -29,6 +30,8 @@ pub(super) enum Answer {
     Accepted,
     /// Not to this application or stream key; or not any more.
     Refused(String),
+    /// What was sent has arrived.
+    Acknowledged,
 }
 
 /// One session.
@@ -43,6 +46,7 @@ impl ClientProtocol {
         let mut config = ClientSessionConfig::new();
         config.flash_version = "FMLE/3.0 (compatible; Proscenium)".to_owned();
         config.chunk_size = OUTGOING_CHUNK_BYTES;
+        config.window_ack_size = ACKNOWLEDGEMENT_WINDOW;
         config.tc_url = Some(tc_url);
         let (session, greeting) = ClientSession::new(config)?;
         let mut this = Self {
@@ -66,6 +70,7 @@ impl ClientProtocol {
     pub(super) fn handle(&mut self, message: &Message) -> Result<Vec<Answer>, ClientSessionError> {
         let payload = &message.payload;
         let wanted = match message.type_id {
+            TYPE_ACKNOWLEDGEMENT => return Ok(vec![Answer::Acknowledged]),
             TYPE_USER_CONTROL => payload.len() >= 6 && payload.starts_with(&EVENT_PING),
             TYPE_COMMAND => matches!(
                 amf::values(payload).as_deref(),

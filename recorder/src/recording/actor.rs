@@ -18,7 +18,7 @@ use super::error_chain::error_chain;
 use super::event_queue::EventQueue;
 use super::{Command, RecordingError, RecordingEvent, Rejection, Source, WallClock, blocking};
 use crate::key_layout::{KeyLayout, ObjectName};
-use crate::limits::{COMMANDS_MAX, SYNC_INTERVAL};
+use crate::limits::{COMMANDS_MAX, SPOOL_FILLING_PERCENT, SPOOL_RELAXED_PERCENT, SYNC_INTERVAL};
 use crate::s3::{Confirmation, ObjectStore, PutObject, StoreError, StoreFault};
 use crate::spool::{News, Spool, SpoolError};
 use crate::upload_queue::{UploadInput, UploadOutput, UploadPolicy, UploadQueue};
@@ -41,6 +41,8 @@ pub(super) struct Actor {
     epoch: Instant,
     synced_at: MonotonicTime,
     first_output: FirstOutput,
+    /// Whether it was told that the spool fills.
+    is_filling: bool,
     last_error: String,
 }
 
@@ -102,6 +104,7 @@ impl Actor {
             epoch: Instant::now(),
             synced_at: MonotonicTime::default(),
             first_output: FirstOutput::Unit,
+            is_filling: false,
             last_error: String::new(),
         }
     }
@@ -164,7 +167,7 @@ impl Actor {
         };
         let now = clock.now();
         let is_sync_due = self.now().since(self.synced_at) >= SYNC_INTERVAL;
-        self.on_disk(move |spool| {
+        let written = self.on_disk(move |spool| {
             batch.into_iter().try_for_each(|command| match command {
                 Command::Video { k, keyframe, data } => spool.video(k, keyframe, data),
                 Command::Audio { n, data } => spool.audio(n, data),
@@ -178,8 +181,11 @@ impl Actor {
                 }
             })?;
             if is_sync_due { spool.sync() } else { Ok(()) }
-        })
-        .await?;
+        });
+        let written = written.await;
+        // A batch may fill it entirely.
+        self.look_at_spool();
+        written?;
         if is_sync_due {
             self.synced_at = self.now();
         }
@@ -188,6 +194,21 @@ impl Actor {
         }
         self.digest_news();
         Ok(())
+    }
+
+    /// Tells when the spool begins to be full.
+    fn look_at_spool(&mut self) {
+        let (bytes, bytes_max) = {
+            let spool = self.spool.lock();
+            (spool.bytes(), spool.spec().spool_bytes_max)
+        };
+        let is_above = |percent: u64| bytes > bytes_max / 100 * percent;
+        if self.is_filling {
+            self.is_filling = is_above(SPOOL_RELAXED_PERCENT);
+        } else if is_above(SPOOL_FILLING_PERCENT) {
+            self.is_filling = true;
+            self.events.push(RecordingEvent::SpoolFilling { bytes });
+        }
     }
 
     fn digest_news(&mut self) {

@@ -158,6 +158,11 @@ pub enum RecordingEvent {
         /// What happened, with its causes.
         error: String,
     },
+    /// The spool holds [`crate::limits::SPOOL_FILLING_PERCENT`] of what it may.
+    SpoolFilling {
+        /// Bytes in the spool.
+        bytes: u64,
+    },
     /// The spool has reached its limit or the disk is full. The recording has stopped; its spool stays.
     SpoolFull {
         /// Bytes in the spool.

@@ -396,8 +396,13 @@ impl Spool {
     /// Writes the file of an object: under another name first, so that it is never there in part.
     fn write_object(&self, object: ObjectName, content: &[u8]) -> Result<(), SpoolError> {
         let bytes = self.bytes() + content.len() as u64;
-        // A sealed segment replaces its units, so it fits where they fitted.
-        if bytes > self.spec.spool_bytes_max && !matches!(object, ObjectName::Segment(_)) {
+        // A sealed segment replaces its units, so it fits where they fitted; without its closing document a recording that
+        // filled its spool could never be finished.
+        let always_fits = matches!(
+            object,
+            ObjectName::Segment(_) | ObjectName::Ended | ObjectName::Failed
+        );
+        if bytes > self.spec.spool_bytes_max && !always_fits {
             return Err(SpoolError::Full { bytes });
         }
         let path = self.object_path(object);

@@ -319,10 +319,13 @@ async fn a_full_spool_stops_the_recording_and_keeps_what_it_has() {
             break;
         }
     }
-    events_until(&mut events, |event| {
+    let seen = events_until(&mut events, |event| {
         matches!(event, RecordingEvent::SpoolFull { .. })
     })
     .await;
+    let told = |bytes: &u64| (16_000..=20_000).contains(bytes);
+    let is_told = |event: &&RecordingEvent| matches!(event, RecordingEvent::SpoolFilling { bytes } if told(bytes));
+    assert_eq!(seen.iter().filter(is_told).count(), 1, "{seen:?}");
     assert!(
         recording
             .audio(0, Bytes::from_static(b"late"))
@@ -330,6 +333,20 @@ async fn a_full_spool_stops_the_recording_and_keeps_what_it_has() {
             .is_err()
     );
     assert!(world.spool().join("open/0.units").exists());
+    crash(recording, events).await;
+    world.server.fail_all(None);
+    let root = world.dir.path().join("spools");
+    let cut_short = RecordingOutcome::Failed { message: None };
+    let store = store(&world.server.endpoint).await;
+    let recoveries = recover(&root, &store, |_| cut_short.clone()).await;
+    let mut recovery = recoveries.expect("readable").remove(0).expect("is whole");
+    events_until(&mut recovery.events, is_finished).await;
+    world.server.check_rules();
+    let failed = world.document("recording-failed.json");
+    assert!(
+        failed["media"]["hls"]["duration_ms"].as_u64() > Some(0),
+        "{failed}"
+    );
 }
 
 #[tokio::test]

@@ -55,16 +55,20 @@ class Recording:
     def durations(self):
         return [float(l[8:].split(",")[0]) for l in self.lines if l.startswith("#EXTINF:")]
 
-    def packets(self, stream):
-        """(pts in 90 kHz ticks, flags) of each packet, in file order over all segments."""
+    def joined(self):
+        """A file with all segments, one after the other."""
         joined = self.folder / "joined.ts"
         if not joined.exists():
             with open(joined, "wb") as out:
                 for segment in self.segments:
                     out.write((self.playlist.parent / segment).read_bytes())
+        return joined
+
+    def packets(self, stream):
+        """(pts in 90 kHz ticks, flags) of each packet, in file order over all segments."""
         probe = subprocess.run(
             ["ffprobe", "-v", "error", "-select_streams", stream, "-show_entries",
-             "packet=pts,flags", "-of", "json", joined],
+             "packet=pts,flags", "-of", "json", self.joined()],
             check=True, capture_output=True, text=True,
         )
         return [(int(p["pts"]), p["flags"]) for p in json.loads(probe.stdout)["packets"]]
@@ -83,6 +87,15 @@ class Recording:
             capture_output=True, text=True,
         )
         return run.stderr.strip()
+
+    def decoded_frames(self):
+        """How many pictures a decoder makes of it."""
+        probe = subprocess.run(
+            ["ffprobe", "-v", "error", "-count_frames", "-select_streams", "v:0", "-show_entries",
+             "stream=nb_read_frames", "-of", "csv=p=0", self.joined()],
+            check=True, capture_output=True, text=True,
+        )
+        return int(probe.stdout.split()[0])
 
     def frames(self):
         """All pictures, scaled to 640x360 RGB: array of shape (n, 360, 640, 3)."""
