@@ -1,7 +1,8 @@
 # The door to everything; CI uses the same targets.
-.PHONY: install build web run demo test sync bench bless lint
+.PHONY: install build web run demo test sync bench bless lint soak-fuzz
 
 SECONDS ?= 0
+ROUNDS ?= 100
 
 install:
 	@scripts/install
@@ -25,6 +26,10 @@ test:
 sync: build
 	@scripts/install test
 	@.venv/bin/python -m pytest tests/e2e/test_sync.py -p no:cacheprovider -q -s --every-source
+
+# Hostile input, ROUNDS times as much as in `make test`, from a new seed, which it prints.
+soak-fuzz: install
+	@scripts/soak-fuzz $(ROUNDS)
 
 bench: build
 	@scripts/bench
