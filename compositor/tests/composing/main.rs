@@ -5,5 +5,6 @@ mod composition;
 mod continuation;
 mod decoding;
 mod degradation;
+mod hostile;
 mod support;
 mod worker_process;
