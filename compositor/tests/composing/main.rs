@@ -2,6 +2,7 @@
 
 mod changes;
 mod composition;
+mod confined;
 mod continuation;
 mod decoding;
 mod degradation;
