@@ -1,8 +1,9 @@
 # The door to everything; CI uses the same targets.
-.PHONY: install build web run demo test sync faults soak bench bless lint
+.PHONY: install build web run demo test sync faults soak soak-fuzz bench bless lint
 
 SECONDS ?= 0
 MINUTES ?= 120
+ROUNDS ?= 100
 
 install:
 	@scripts/install
@@ -36,6 +37,10 @@ faults: build
 soak: build
 	@scripts/install test
 	@.venv/bin/python tests/soak/soak.py --minutes $(MINUTES)
+
+# Hostile input, ROUNDS times as much as in `make test`, from a new seed, which it prints.
+soak-fuzz: install
+	@scripts/soak-fuzz $(ROUNDS)
 
 bench: build
 	@scripts/bench

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use crate::config::{BaseUrl, Config, S3Config};
+use crate::config::{BaseUrl, Config, S3Config, Scheme};
 use crate::data_dir::{DataDir, DataDirError};
 
 /// The file inside the data folder.
@@ -44,14 +44,15 @@ pub struct Bound {
 impl Endpoints {
     /// What to tell others about `bound`.
     pub fn new(config: &Config, bound: Bound) -> Self {
-        let http = BaseUrl::of_listener(reachable(bound.http));
+        let http = BaseUrl::of_listener(config.scheme(), reachable(bound.http));
         let s3 = match (&config.s3, bound.s3) {
             (S3Config::External(external), _) => match &external.endpoint {
                 Some(endpoint) => endpoint.to_string(),
                 None => format!("https://s3.{}.amazonaws.com", external.region),
             },
             (S3Config::Embedded { listen, .. }, bound) => {
-                BaseUrl::of_listener(reachable(bound.unwrap_or(*listen))).to_string()
+                let address = reachable(bound.unwrap_or(*listen));
+                BaseUrl::of_listener(Scheme::Http, address).to_string()
             }
         };
         Self {
@@ -83,7 +84,7 @@ pub fn public_url(config: &Config, http: SocketAddr) -> BaseUrl {
     config
         .public_url
         .clone()
-        .unwrap_or_else(|| BaseUrl::of_listener(reachable(http)))
+        .unwrap_or_else(|| BaseUrl::of_listener(config.scheme(), reachable(http)))
 }
 
 /// Where publishers are told to go: the host of the public URL, and `:port` unless it is 1935.

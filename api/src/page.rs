@@ -7,7 +7,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderName, HeaderValue,
-    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    REFERRER_POLICY,
 };
 use http::{HeaderMap, StatusCode};
 use rust_embed::RustEmbed;
@@ -55,7 +55,7 @@ impl Page {
         let mut router = Router::new().route("/", get(index));
         for name in Files::iter().filter(|name| name != INDEX) {
             let path = format!("/{name}");
-            router = router.route(&path, get(move || file(name.clone())));
+            router = router.route(&path, get(move |page| file(page, name.clone())));
         }
         router.layer(Extension(self))
     }
@@ -87,8 +87,6 @@ async fn index(Extension(page): Extension<Page>, headers: HeaderMap) -> Response
     // It holds the token of this start.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(CONTENT_SECURITY_POLICY, page.policy);
-    headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
     headers.insert(
         HeaderName::from_static("permissions-policy"),
@@ -97,7 +95,7 @@ async fn index(Extension(page): Extension<Page>, headers: HeaderMap) -> Response
     response
 }
 
-async fn file(name: Cow<'static, str>) -> Response {
+async fn file(Extension(page): Extension<Page>, name: Cow<'static, str>) -> Response {
     let Some(file) = Files::get(&name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -113,6 +111,6 @@ async fn file(name: Cow<'static, str>) -> Response {
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, content_type);
     headers.insert(CACHE_CONTROL, cache);
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(CONTENT_SECURITY_POLICY, page.policy);
     response
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::map_response;
 use channel::{Channels, ChannelsConfig, Owner};
 use compositor::supervisor::{self, WorkerProgram};
 use compositor::thumbnail::Thumbnailer;
@@ -37,7 +38,7 @@ use crate::slate::SlateEncoder;
 use crate::stage_history::{self, StageHistory};
 use crate::state::{ApiState, Settings, events_url, whip_url};
 use crate::store::{Database, Store, StoreError};
-use crate::{recording_setup, replication, router, stream_log, webhook, whip};
+use crate::{recording_setup, replication, router, security_headers, stream_log, webhook, whip};
 
 /// The store.
 const STORE_FILE: &str = "proscenium.db";
@@ -286,6 +287,7 @@ impl Platform {
             ))
             .merge(feed::router(self.api.clone()))
             .merge(router::router(self.api.clone()).layer(observe))
+            .layer(map_response(security_headers::complete))
     }
 
     /// Playback, whose restrictions look at where a viewer is.

@@ -15,7 +15,7 @@ use crate::config::{ACCOUNT, Config, S3Config};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::embedded_s3::{EmbeddedS3, EmbeddedS3Error};
 use crate::endpoints::{Bound, Endpoints, public_url};
-use crate::http_server;
+use crate::http_server::{self, Door};
 use crate::page::Page;
 use crate::platform::{Platform, PlatformError, Surroundings};
 use crate::s3_access::{recordings_url, store_config};
@@ -23,6 +23,7 @@ use crate::session_api::guard::Guard;
 use crate::session_api::{self, SessionApi};
 use crate::shutdown::{EndSignals, follow_signals, shutdown};
 use crate::sigv4::Principal;
+use crate::tls::{self, TlsError};
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,9 @@ pub enum ServeError {
         #[source]
         source: io::Error,
     },
+    /// The files of HTTPS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// What runs behind HTTP.
     #[error(transparent)]
     Platform(#[from] PlatformError),
@@ -63,6 +67,7 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     // Listeners outlive the compositions: draining uploads to the one and is watched through the other.
     let (close, closed) = watch::channel(());
     let s3 = s3.map(|s3| tokio::spawn(s3.serve(closing(closed.clone()))));
+    let tls = config.tls.as_ref().map(tls::acceptor).transpose()?;
     let (listener, http) = bind_http(config.http).await?;
     let public_url = public_url(&config, http);
     let surroundings = Surroundings {
@@ -78,7 +83,8 @@ pub async fn serve(config: Config, clock: Clock) -> Result<(), ServeError> {
     };
     let endpoints = Endpoints::new(&config, bound);
     let router = platform.router(page_router(&config, http, &endpoints, &platform, clock));
-    let http = tokio::spawn(http_server::serve_router(listener, router, closing(closed)));
+    let door = Door { listener, tls };
+    let http = tokio::spawn(http_server::serve_router(door, router, closing(closed)));
     endpoints.write(&data_dir)?;
     println!("{}", endpoints.ready_line());
     end.begun().await;
@@ -131,9 +137,10 @@ fn page_router(
     clock: Clock,
 ) -> Router {
     let public_url = public_url(config, http);
-    let guard = config
-        .session_api_allowed()
-        .then(|| Guard::new(http, &public_url, config.admin_password.clone()));
+    let guard = config.session_api_allowed().then(|| {
+        let listens = (config.scheme(), http);
+        Guard::new(listens, &public_url, config.admin_password.clone())
+    });
     let page = Page::new(guard.clone(), &[public_url.origin(), endpoints.s3.clone()]).router();
     let Some(guard) = guard else { return page };
     page.merge(session_api::router(SessionApi {

@@ -50,7 +50,7 @@
 mod audio;
 mod codec;
 pub mod composer;
-mod confine;
+pub mod confine;
 pub mod offline;
 pub mod plugins;
 pub mod raster;

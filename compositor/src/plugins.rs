@@ -1,5 +1,10 @@
 //! Which GStreamer elements composing and publishing need.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use gstreamer::prelude::*;
+
 /// Each element with the Debian package that brings it.
 const NEEDED: &[(&str, &str)] = &[
     ("appsink", "gstreamer1.0-plugins-base"),
@@ -25,5 +30,18 @@ pub fn missing() -> Vec<String> {
         .iter()
         .filter(|(element, _)| !starts || gstreamer::ElementFactory::find(element).is_none())
         .map(|(element, package)| format!("{element} ({package})"))
+        .collect()
+}
+
+/// Where those that are there lie.
+pub(crate) fn folders() -> BTreeSet<PathBuf> {
+    let elements = NEEDED.iter();
+    elements
+        .filter_map(|(element, _)| {
+            let file = gstreamer::ElementFactory::find(element)?
+                .plugin()?
+                .filename()?;
+            file.parent().map(Path::to_owned)
+        })
         .collect()
 }

@@ -15,7 +15,7 @@ use nix::sys::time::TimeValLike;
 
 use crate::codec::CodecError;
 use crate::composer::Composer;
-use crate::confine;
+use crate::confine::{Needs, confine};
 use crate::wire::{self, WireError};
 
 /// Batches of records that wait; the rest waits in the socket and the journal.
@@ -62,12 +62,15 @@ enum Input {
 
 /// Runs the worker of one composition until it has ended or the server is gone.
 ///
-/// Standard input is one end of a Unix socket pair, used both ways. The process gives up its network and limits itself
-/// first, so nothing else may run in it.
+/// Standard input is one end of a Unix socket pair, used both ways. The process confines itself first, so nothing else may
+/// run in it.
 pub fn run() -> Result<(), WorkerError> {
-    confine::give_up_network();
-    gstreamer::init().map_err(WorkerError::Gstreamer)?;
-    confine::limit_resources(MEMORY_BYTES_MAX);
+    confine(&Needs {
+        memory_bytes_max: MEMORY_BYTES_MAX,
+        read: &[],
+        write: &[],
+    })
+    .map_err(WorkerError::Gstreamer)?;
     let socket = io::stdin()
         .as_fd()
         .try_clone_to_owned()

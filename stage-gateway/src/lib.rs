@@ -42,6 +42,8 @@ pub mod error;
 pub mod event;
 mod feed;
 mod forward;
+#[cfg(test)]
+mod fuzz;
 pub mod gateway;
 pub mod history;
 pub mod journal;

@@ -83,7 +83,8 @@ impl RtcpTap {
         }
     }
 
-    fn tell(&self, packet: &dyn RtcpPacket) {
+    /// Tells what one packet says.
+    pub(crate) fn tell(&self, packet: &dyn RtcpPacket) {
         let packet = packet.as_any();
         if let Some(report) = packet.downcast_ref::<RtcpSenderReport>() {
             let tie = SenderReport {

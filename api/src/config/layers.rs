@@ -68,6 +68,8 @@ pub(super) const METRICS_TOKEN: Key = Key {
 };
 pub(super) const TRUSTED_PROXIES: Key = key("trusted_proxies", "PROSCENIUM_TRUSTED_PROXIES");
 pub(super) const GEOIP_DATABASE: Key = key("geoip.database", "PROSCENIUM_GEOIP_DATABASE");
+pub(super) const TLS_CERTIFICATE: Key = key("tls.certificate", "PROSCENIUM_TLS_CERTIFICATE");
+pub(super) const TLS_KEY: Key = key("tls.key", "PROSCENIUM_TLS_KEY");
 pub(super) const S3_MODE: Key = key("s3.mode", "PROSCENIUM_S3_MODE");
 pub(super) const S3_PUBLIC_READ: Key = key("s3.public_read", "PROSCENIUM_S3_PUBLIC_READ");
 pub(super) const S3_ENDPOINT: Key = key("s3.endpoint", "PROSCENIUM_S3_ENDPOINT");
@@ -83,7 +85,7 @@ pub(super) const LIMITS_CPU_PERCENT: Key =
     key("limits.cpu_percent", "PROSCENIUM_LIMITS_CPU_PERCENT");
 pub(super) const LIMITS_PROFILE: Key = key("limits.profile", "PROSCENIUM_LIMITS_PROFILE");
 
-const KEYS: [&Key; 29] = [
+const KEYS: [&Key; 32] = [
     &HTTP,
     &RTMP,
     &S3,
@@ -104,6 +106,8 @@ const KEYS: [&Key; 29] = [
     &METRICS_TOKEN,
     &TRUSTED_PROXIES,
     &GEOIP_DATABASE,
+    &TLS_CERTIFICATE,
+    &TLS_KEY,
     &S3_MODE,
     &S3_PUBLIC_READ,
     &S3_ENDPOINT,

@@ -25,7 +25,7 @@ use crate::store::Database;
 pub use external_channels::BroadcastUrl;
 pub use problem::{ConfigProblems, Problem};
 pub use secret::Secret;
-pub use value::{AdvertisedAddress, BaseUrl};
+pub use value::{AdvertisedAddress, BaseUrl, Scheme};
 pub use webhooks::WebhookUrl;
 
 /// The region of every resource.
@@ -44,6 +44,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// API, WHIP, playback and page.
     pub http: SocketAddr,
+    /// With which HTTP is HTTPS, and nothing else.
+    pub tls: Option<TlsFiles>,
     /// RTMP ingest.
     pub rtmp: SocketAddr,
     /// The one UDP port of all WebRTC peers, and ICE-TCP on the same number.
@@ -98,6 +100,15 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What HTTPS needs, as PEM files.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TlsFiles {
+    /// The certificate of this server, and those between it and a root.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
 }
 
 /// How long events are kept: as long as they break neither rule.
@@ -228,6 +239,14 @@ impl Config {
     /// The configuration that `sources` mean, or everything that is wrong with them.
     pub fn from_sources(sources: &Sources) -> Result<Self, ConfigProblems> {
         resolve::resolve(sources)
+    }
+
+    /// What the HTTP listener speaks.
+    pub fn scheme(&self) -> Scheme {
+        match self.tls {
+            Some(_) => Scheme::Https,
+            None => Scheme::Http,
+        }
     }
 
     /// Whether the page's session API may be on at all.

@@ -11,7 +11,7 @@ use super::problem::ConfigProblems;
 use super::value::{self, S3CredentialSource, S3Mode};
 use super::{
     Config, ExternalS3, ExternalS3Credentials, LimitsProfile, REGION, Retention, S3Config, Sources,
-    credentials, external_channels, quotas, webhooks,
+    TlsFiles, credentials, external_channels, quotas, webhooks,
 };
 
 const DEFAULT_DATA_DIR: &str = "./data";
@@ -68,6 +68,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     let metrics_token = layers.take(&layers::METRICS_TOKEN, p, value::metrics_token);
     let trusted_proxies = layers.take(&layers::TRUSTED_PROXIES, p, value::networks);
     let geoip_database = layers.take(&layers::GEOIP_DATABASE, p, value::file);
+    let tls = resolve_tls(&layers, p);
     let s3 = resolve_s3(&layers, p);
     let credentials = credentials::resolve(&layers, http, &s3, p);
     let quotas = quotas::resolve(layers.quotas.as_ref(), p);
@@ -81,6 +82,7 @@ pub(super) fn resolve(sources: &Sources) -> Result<Config, ConfigProblems> {
     Ok(Config {
         data_dir: data_dir.unwrap_or_else(|| PathBuf::from(DEFAULT_DATA_DIR)),
         http,
+        tls,
         rtmp,
         webrtc,
         webrtc_advertised,
@@ -145,6 +147,22 @@ fn read_layers(sources: &Sources, problems: &mut ConfigProblems) -> Layers {
         }
     }
     layers
+}
+
+/// Both files, or none.
+fn resolve_tls(layers: &Layers, problems: &mut ConfigProblems) -> Option<TlsFiles> {
+    let [certificate, key] = [&layers::TLS_CERTIFICATE, &layers::TLS_KEY]
+        .map(|name| (name, layers.take(name, problems, value::file)));
+    for ((name, given), (other, _)) in [(&certificate, &key), (&key, &certificate)] {
+        if given.is_some() && !layers.has(other) {
+            let rule = format!("needs {} beside it", other.toml);
+            problems.add(layers.name_of(name), "", rule);
+        }
+    }
+    Some(TlsFiles {
+        certificate: certificate.1?,
+        key: key.1?,
+    })
 }
 
 fn resolve_s3(layers: &Layers, problems: &mut ConfigProblems) -> S3Config {

@@ -472,3 +472,26 @@ fn spools_and_external_channels_are_read_and_every_mistake_is_listed() {
     }
     assert!(!problems.contains("hunter2"), "{problems}");
 }
+
+#[test]
+fn tls_needs_both_files() {
+    let files = "[tls]\ncertificate = \"a.pem\"\nkey = \"b.pem\"\n";
+    let config = from_file(files).unwrap();
+    assert_eq!(config.scheme().as_str(), "https");
+    let files = config.tls.unwrap();
+    assert_eq!(files.key.to_str(), Some("b.pem"));
+    let without = Config::from_sources(&Sources::default()).unwrap();
+    assert_eq!(without.scheme().as_str(), "http");
+    file_refused(
+        "[tls]\ncertificate = \"a.pem\"\n",
+        &["tls.certificate: needs tls.key beside it"],
+    );
+    let env = env(&[("PROSCENIUM_TLS_KEY", "b.pem")]);
+    refused(
+        &Sources {
+            env,
+            ..Sources::default()
+        },
+        &["PROSCENIUM_TLS_KEY: needs tls.certificate beside it"],
+    );
+}

@@ -48,8 +48,8 @@ impl BaseUrl {
     }
 
     /// The URL that a listener on `address` has.
-    pub fn of_listener(address: SocketAddr) -> Self {
-        Self(format!("http://{address}"))
+    pub fn of_listener(scheme: Scheme, address: SocketAddr) -> Self {
+        Self(format!("{}://{address}", scheme.as_str()))
     }
 
     /// The URL as text, without trailing slash.
@@ -88,6 +88,33 @@ impl BaseUrl {
 impl fmt::Display for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+/// What a listener speaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Scheme {
+    /// HTTP.
+    Http,
+    /// HTTP over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// As it stands in a URL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+
+    /// The port that a URL leaves out.
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use recorder::{ObjectStore, PutObject, StoreError, StoreFault};
 use tokio::net::{TcpListener, UdpSocket};
 
-use crate::config::{Config, S3Config};
+use crate::config::{Config, S3Config, TlsFiles};
 use crate::data_dir::{DataDir, DataDirError};
 use crate::embedded_s3::EmbeddedS3;
 use crate::s3_access::{embedded_store_config, external_store_config};
@@ -115,6 +115,18 @@ pub(super) async fn ports(config: &Config) -> Vec<Finding> {
     ));
     findings.push(tcp("WebRTC, TCP", config.webrtc, "--webrtc").await);
     findings
+}
+
+pub(super) fn tls(files: &TlsFiles) -> Finding {
+    const WHAT: &str = "TLS";
+    match crate::tls::acceptor(files) {
+        Ok(_) => Finding::fine(WHAT, "the certificate and its key can be used"),
+        Err(error) => Finding::wrong(
+            WHAT,
+            chain(&error).to_string(),
+            "give the PEM files of a certificate and of its key by [tls] certificate and key",
+        ),
+    }
 }
 
 async fn tcp(what: &str, address: SocketAddr, flag: &str) -> Finding {

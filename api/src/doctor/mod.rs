@@ -76,6 +76,7 @@ pub async fn examine(config: &Config, bucket: Option<&str>) -> Vec<Finding> {
     findings.push(checks::disk(&config.data_dir));
     findings.push(store::examine(&database(config)).await);
     findings.extend(checks::ports(config).await);
+    findings.extend(config.tls.as_ref().map(checks::tls));
     findings.push(checks::s3(config, bucket).await);
     findings
 }

@@ -88,13 +88,14 @@ pub enum OfflineError {
 
 /// Composes as the command line says, and says on standard output what came of it.
 pub fn run(journal: &Path, job: &Path, out: &Path, clock: Clock) -> Result<(), OfflineError> {
-    compositor::offline::prepare()?;
     let begun = clock.monotonic();
     let text = std::fs::read(job).map_err(io_error("read", job))?;
     let parsed = JobFile::parse(&text).map_err(|source| OfflineError::Job {
         path: job.to_owned(),
         source,
     })?;
+    std::fs::create_dir_all(out).map_err(io_error("make", out))?;
+    compositor::offline::prepare(journal, out)?;
     let length = record(journal, &parsed, out).map_err(|error| match error {
         OfflineError::Misfit(source) => OfflineError::Job {
             path: job.to_owned(),
@@ -115,7 +116,6 @@ pub fn run(journal: &Path, job: &Path, out: &Path, clock: Clock) -> Result<(), O
 /// Composes into a folder: a recording, and the hashes of what was given to its encoders. Answers how long it is.
 pub fn record(journal: &Path, job: &JobFile, out: &Path) -> Result<Duration, OfflineError> {
     let fit = fit(job, &Survey::of(journal)?)?;
-    std::fs::create_dir_all(out).map_err(io_error("make", out))?;
     let mut entries = std::fs::read_dir(out).map_err(io_error("read", out))?;
     if entries.next().is_some() {
         let path = out.to_owned();

@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 
 const BODY_BYTES_MAX: usize = 256 * 1024;
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -15,7 +16,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub enum WhipError {
     /// Not a URL this client can use.
-    #[error("{0} is not an http:// URL with a host")]
+    #[error("{0} is not an http:// or https:// URL with a host")]
     Url(String),
     /// It said no.
     #[error("{url} answered {status}: {body}")]
@@ -89,21 +90,22 @@ impl WhipSession {
 
 fn absolute(base: &str, location: &str) -> Result<String, WhipError> {
     if location.starts_with('/') {
-        let (authority, _) = host_of(base)?;
-        return Ok(format!("http://{authority}{location}"));
+        return Ok(format!("{}{location}", origin_of(base)?));
     }
     Ok(location.to_owned())
 }
 
-fn host_of(url: &str) -> Result<(String, String), WhipError> {
-    let uri: Uri = url.parse().map_err(|_| WhipError::Url(url.to_owned()))?;
-    let authority = uri.authority().filter(|_| uri.scheme_str() == Some("http"));
-    let authority = authority.ok_or_else(|| WhipError::Url(url.to_owned()))?;
-    let port = authority.port_u16().unwrap_or(80);
-    Ok((
-        authority.to_string(),
-        format!("{}:{port}", authority.host()),
-    ))
+/// Scheme and authority of a URL that this client can use.
+fn origin_of(url: &str) -> Result<String, WhipError> {
+    let uri: Option<Uri> = url.parse().ok();
+    let scheme = uri.as_ref().and_then(Uri::scheme_str);
+    let authority = uri.as_ref().and_then(Uri::authority);
+    match (scheme, authority) {
+        (Some(scheme @ ("http" | "https")), Some(authority)) => {
+            Ok(format!("{scheme}://{authority}"))
+        }
+        _ => Err(WhipError::Url(url.to_owned())),
+    }
 }
 
 async fn request(
@@ -117,7 +119,7 @@ async fn request(
         url: url.to_owned(),
         source,
     };
-    let (host, _) = host_of(url)?;
+    let origin = origin_of(url)?;
     let response = exchange
         .await
         .map_err(|e| unreachable(e.into()))?
@@ -127,7 +129,7 @@ async fn request(
     }
     let body = String::from_utf8_lossy(response.body()).into_owned();
     Err(WhipError::Refused {
-        url: format!("http://{host}"),
+        url: origin,
         status: response.status(),
         body,
     })
@@ -139,20 +141,21 @@ async fn exchange(
     token: &str,
     body: &str,
 ) -> Result<Response<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
-    let (host, address) = host_of(url)?;
-    let uri: Uri = url.parse()?;
-    let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
     let request = Request::builder()
         .method(method)
-        .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
-        .header(header::HOST, host)
+        .uri(url)
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
         .header(header::CONTENT_TYPE, "application/sdp")
         .body(Full::new(Bytes::from(body.to_owned())))?;
-    let (parts, body) = sender.send_request(request).await?.into_parts();
+    let http = Client::builder(TokioExecutor::new());
+    let response = if url.starts_with("https:") {
+        let connector = HttpsConnectorBuilder::new().with_native_roots()?;
+        let connector = connector.https_only().enable_http1().build();
+        http.build(connector).request(request).await?
+    } else {
+        http.build_http().request(request).await?
+    };
+    let (parts, body) = response.into_parts();
     let body = Limited::new(body, BODY_BYTES_MAX)
         .collect()
         .await?

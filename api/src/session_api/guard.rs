@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use rand::Rng;
 use rand::distr::Alphanumeric;
 
-use crate::config::{BaseUrl, Secret};
+use crate::config::{BaseUrl, Scheme, Secret};
 
 const TOKEN_CHARS: usize = 43;
 /// Logins that are remembered; the oldest is forgotten first.
@@ -75,22 +75,28 @@ pub enum LoginRefusal {
 }
 
 impl Guard {
-    /// A guard with a fresh token for a server that listens on `bound` and calls itself `public_url`.
-    pub fn new(bound: SocketAddr, public_url: &BaseUrl, admin_password: Option<Secret>) -> Self {
+    /// A guard with a fresh token for a server that listens on `bound`, speaks `scheme` there and calls itself `public_url`.
+    pub fn new(
+        (scheme, bound): (Scheme, SocketAddr),
+        public_url: &BaseUrl,
+        admin_password: Option<Secret>,
+    ) -> Self {
         let port = bound.port();
         let mut hosts = vec![bound.to_string(), public_url.authority().to_owned()];
         if bound.ip().is_loopback() || bound.ip().is_unspecified() {
             hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}")));
         }
-        if port == 80 {
+        if port == scheme.default_port() {
+            let ending = format!(":{port}");
             let bare: Vec<_> = hosts
                 .iter()
-                .filter_map(|host| host.strip_suffix(":80"))
+                .filter_map(|host| host.strip_suffix(&ending))
                 .map(str::to_owned)
                 .collect();
             hosts.extend(bare);
         }
-        let mut origins: Vec<_> = hosts.iter().map(|host| format!("http://{host}")).collect();
+        let origin = |host| format!("{}://{host}", scheme.as_str());
+        let mut origins: Vec<_> = hosts.iter().map(origin).collect();
         origins.push(public_url.origin());
         let inner = Inner {
             hosts,
@@ -205,7 +211,7 @@ mod tests {
     fn guard(password: Option<&str>) -> Guard {
         let url = BaseUrl::parse("https://stage.example.com").unwrap();
         Guard::new(
-            "127.0.0.1:8080".parse().unwrap(),
+            (Scheme::Http, "127.0.0.1:8080".parse().unwrap()),
             &url,
             password.map(Secret::new),
         )

@@ -13,6 +13,7 @@ mod errors;
 mod events;
 mod failover_slates;
 mod fake_backend;
+mod hostile;
 mod ingest_configurations;
 mod pages;
 mod parts;

@@ -8,7 +8,7 @@ use api::backend::{
     Backend, BackendError, BucketLook, CompositionSpec, LiveStream, StartError, TokenRequest,
 };
 use api::clock::Clock;
-use api::config::{BaseUrl, Secret};
+use api::config::{BaseUrl, Scheme, Secret};
 use api::session_api::guard::Guard;
 use api::session_api::{PageBackend, PublishingParticipant, SessionApi, router};
 use api::sigv4::Principal;
@@ -177,7 +177,7 @@ impl World {
         let backend = Arc::new(FakeBackend::default());
         let public_url = BaseUrl::parse(&format!("http://{HOST}")).unwrap();
         let guard = Guard::new(
-            HOST.parse().unwrap(),
+            (Scheme::Http, HOST.parse().unwrap()),
             &public_url,
             admin_password.map(Secret::new),
         );

@@ -6,6 +6,8 @@
 
 mod connection;
 mod description;
+#[cfg(test)]
+mod fuzz;
 mod listener;
 mod media;
 mod newcomers;

@@ -3,6 +3,8 @@
 
 mod admission;
 mod claims;
+#[cfg(test)]
+mod fuzz;
 mod gate;
 mod origin_rule;
 mod refusal;

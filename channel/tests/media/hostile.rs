@@ -1,10 +1,15 @@
 //! What no publisher sends must harm nobody.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
 use channel::limits::connections_max;
+use fuzz::fuzz;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tower::ServiceExt;
 
 use crate::world::{BROADCASTS_MAX, PATIENCE, World, ffmpeg, wait_for};
 
@@ -113,4 +118,54 @@ async fn connections_are_bounded_and_a_free_place_is_used_again() {
         socket.read_exact(&mut [0; 1]).await.ok()
     })
     .await;
+}
+
+/// What stands in the corpus for names that are new each time.
+const STREAM: &str = "{stream}";
+const SESSION: &str = "{session}";
+
+/// A request as text: the target, and a header in each line after it. `None` is none that reaches a route.
+fn request(input: &[u8], stream: &str, session: &str) -> Option<Request<Body>> {
+    let text = String::from_utf8_lossy(input);
+    let text = text.replace(STREAM, stream).replace(SESSION, session);
+    let mut lines = text.lines();
+    let mut request = Request::get(lines.next()?);
+    for line in lines {
+        let (name, value) = line.split_once(':')?;
+        request = request.header(name.trim(), value.trim());
+    }
+    request.body(Body::empty()).ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_of_a_player_breaks_anything() {
+    let world = World::start().await;
+    let _publisher = ffmpeg(&world.publish_url(), "160x120", "60", &[]);
+    let playlist = world.media_playlist().await;
+    world.segments(&playlist, 1).await;
+    let (live, session) = playlist.rsplit_once('/').unwrap();
+    let stream = live.rsplit_once('/').unwrap().1.to_owned();
+    let session = session.trim_end_matches(".m3u8").to_owned();
+    let (routes, runtime) = (world.channels.routes(), tokio::runtime::Handle::current());
+    let served = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let counted = Arc::clone(&served);
+    let body = move |input: &[u8]| {
+        let Some(request) = request(input, &stream, &session) else {
+            return;
+        };
+        let answered = runtime.block_on(routes.clone().oneshot(request)).unwrap();
+        let status = answered.status();
+        // 503 is for who finds no room.
+        assert!(!status.is_server_error() || status == 503, "{status}");
+        counted.fetch_add(
+            usize::from(status == 200),
+            std::sync::atomic::Ordering::Relaxed,
+        );
+    };
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/http");
+    tokio::task::spawn_blocking(move || fuzz(corpus, 2_000, body))
+        .await
+        .unwrap();
+    assert!(served.load(std::sync::atomic::Ordering::Relaxed) > 3);
+    world.text(&playlist).await.expect("it is served still");
 }

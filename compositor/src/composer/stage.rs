@@ -28,7 +28,7 @@ const PICTURE_PATIENCE: Duration = Duration::from_secs(1);
 const UNPUBLISHED_KEEP: Duration = Duration::from_secs(10);
 
 /// Publishers above 1080p take part with their sound only; coded heights may be rounded up to whole macroblocks.
-const LONG_SIDE_MAX: u32 = 1920;
+pub(super) const LONG_SIDE_MAX: u32 = 1920;
 const SHORT_SIDE_MAX: u32 = 1088;
 
 /// Below this many shown pixels (nine of 640x360) decoding takes a few milliseconds; waking other threads would cost more CPU

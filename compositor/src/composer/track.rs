@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use compositor_core::access_unit::{AccessUnit, Codec};
+use compositor_core::bitstream::largest_side;
 use compositor_core::id::Layer;
 use compositor_core::journal::JournalSeq;
 use compositor_core::roster::LayerSize;
@@ -14,6 +15,7 @@ use compositor_core::worker_protocol::TrackStats;
 use serde::{Deserialize, Serialize};
 
 use super::back_off::BackOff;
+use super::stage::LONG_SIDE_MAX;
 use crate::codec::CodecError;
 use crate::codec::picture::Picture;
 use crate::codec::video::{CodedUnit, TimedPicture, VideoDecoder};
@@ -315,6 +317,9 @@ impl VideoTrack {
         } else if unit.discontinuity || self.keyframe.is_none() {
             self.broken = true;
         }
+        // Decoders take memory for whatever a unit claims.
+        let side = largest_side(unit.codec, &unit.data);
+        self.broken |= side.is_some_and(|side| side > LONG_SIDE_MAX);
         if self.broken {
             self.counts.damaged += u64::from(self.keyframe.is_some());
             return Ok(());

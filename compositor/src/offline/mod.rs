@@ -7,6 +7,7 @@ mod lead_in;
 mod own_layers;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use compositor_core::id::{CompositionId, ParticipantId, TrackId};
 use compositor_core::journal::{JournalSeq, LayerChoice, Record, RecordBody};
@@ -19,7 +20,7 @@ use self::absent::Absent;
 use self::lead_in::LeadIn;
 use self::own_layers::OwnLayers;
 use crate::composer::{Composer, Tap};
-use crate::confine;
+use crate::confine::{Needs, confine};
 use crate::worker::{MEMORY_BYTES_MAX, WorkerError};
 
 /// Names a composition that chooses its layers itself; no composition of a server has so short a name.
@@ -58,13 +59,15 @@ pub struct Offline {
     next_seq: JournalSeq,
 }
 
-/// Gives up the network for good and limits the process, as a worker does before it decodes media of strangers, and starts
+/// Confines the process, as a worker does before it decodes media of strangers, to what is in `journal` and `out`, and starts
 /// GStreamer. Call it before any thread is started.
-pub fn prepare() -> Result<(), WorkerError> {
-    confine::give_up_network();
-    gstreamer::init().map_err(WorkerError::Gstreamer)?;
-    confine::limit_resources(MEMORY_BYTES_MAX);
-    Ok(())
+pub fn prepare(journal: &Path, out: &Path) -> Result<(), WorkerError> {
+    confine(&Needs {
+        memory_bytes_max: MEMORY_BYTES_MAX,
+        read: &[journal],
+        write: &[out],
+    })
+    .map_err(WorkerError::Gstreamer)
 }
 
 impl Offline {

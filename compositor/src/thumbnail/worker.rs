@@ -13,7 +13,7 @@ use image::codecs::jpeg::JpegEncoder;
 
 use super::ThumbnailRequest;
 use crate::codec::chain::Chain;
-use crate::confine;
+use crate::confine::{Needs, confine};
 use crate::wire;
 use crate::worker::WorkerError;
 
@@ -22,12 +22,15 @@ const MEMORY_BYTES_MAX: u64 = 2 << 30;
 
 const JPEG_QUALITY: u8 = 80;
 
-/// Answers one request on the socket that is the standard input. The process gives up its network and limits itself first,
-/// so nothing else may run in it.
+/// Answers one request on the socket that is the standard input. The process confines itself first, so nothing else may run
+/// in it.
 pub fn run() -> Result<(), WorkerError> {
-    confine::give_up_network();
-    gst::init().map_err(WorkerError::Gstreamer)?;
-    confine::limit_resources(MEMORY_BYTES_MAX);
+    confine(&Needs {
+        memory_bytes_max: MEMORY_BYTES_MAX,
+        read: &[],
+        write: &[],
+    })
+    .map_err(WorkerError::Gstreamer)?;
     let mut socket = io::stdin()
         .as_fd()
         .try_clone_to_owned()

@@ -2,8 +2,10 @@
 
 mod changes;
 mod composition;
+mod confined;
 mod continuation;
 mod decoding;
 mod degradation;
+mod hostile;
 mod support;
 mod worker_process;

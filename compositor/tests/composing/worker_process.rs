@@ -1,6 +1,5 @@
 //! The worker as a process under its supervisor: SIGKILL at random moments leaves no hole in what comes out.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -18,6 +17,7 @@ use nix::unistd::Pid;
 use crate::support::journal::{MS, START, Script, encoder, job, publisher};
 use crate::support::media::{RED, code_pictures, code_sound, flat, tone};
 use crate::support::output::decode_video;
+use crate::support::program;
 
 const BATCH: usize = 20;
 const STOP_MS: u64 = 8000;
@@ -86,20 +86,10 @@ fn journal() -> Vec<Record> {
     script.journal(START + (STOP_MS + 600) * MS)
 }
 
-/// The example `worker`, which Cargo builds beside the tests.
-fn worker() -> PathBuf {
-    let test = std::env::current_exe().expect("it runs");
-    let target = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("tests are in target/<profile>/deps");
-    target.join("examples/worker")
-}
-
 #[tokio::test]
 async fn a_killed_worker_is_succeeded_without_a_hole() {
     let program = WorkerProgram {
-        executable: worker(),
+        executable: program("worker"),
         args: Vec::new(),
         environment: std::env::vars_os().collect(),
     };

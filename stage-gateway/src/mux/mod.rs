@@ -8,7 +8,7 @@ mod burst;
 mod candidates;
 mod path;
 mod runtime;
-mod stun;
+pub(crate) mod stun;
 mod tcp;
 mod udp;
 

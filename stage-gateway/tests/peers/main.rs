@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
 mod history;
+mod hostile;
 mod publish;
 mod restart;
 mod subscribe;

@@ -20,6 +20,8 @@ pub struct Sps {
     pub id: u8,
     /// The size after cropping.
     pub size: PictureSize,
+    /// The size before cropping, for which decoders take memory.
+    pub coded: PictureSize,
     /// What the samples mean; as browsers mean them where it does not say.
     pub colour: Colour,
 }
@@ -59,20 +61,18 @@ impl Sps {
         picture_order(&mut bits)?;
         bits.ue()?; // max_num_ref_frames
         bits.bit()?; // gaps_in_frame_num_value_allowed_flag
-        let size = picture_size(&mut bits, chroma_format)?;
+        let (coded, size) = picture_sizes(&mut bits, chroma_format)?;
         Some(Self {
             id: id as u8,
             size,
+            coded,
             colour: colour(&mut bits).unwrap_or_default(),
         })
     }
 
     /// The first one of an access unit in Annex B form.
     pub fn of(unit: &[u8]) -> Option<Self> {
-        annex_b(unit)
-            .take_while(|nal| !nal.first().is_some_and(|byte| matches!(byte & 31, 1 | 5)))
-            .find(|nal| nal.first().is_some_and(|byte| byte & 31 == 7))
-            .and_then(Self::parse)
+        parameter_sets(unit).next().and_then(Self::parse)
     }
 }
 
@@ -103,6 +103,14 @@ impl SliceHead {
             pps: pps as u8,
         })
     }
+}
+
+/// The sequence parameter sets before the first slice of an access unit in Annex B form.
+pub(super) fn parameter_sets(unit: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let kind = |nal: &[u8]| nal.first().map(|byte| byte & 31);
+    annex_b(unit)
+        .take_while(move |nal| !matches!(kind(nal), Some(1 | 5)))
+        .filter(move |nal| kind(nal) == Some(7))
 }
 
 /// Profiles whose SPS has `chroma_format_idc` (7.3.2.1.1).
@@ -156,8 +164,11 @@ fn picture_order(bits: &mut BitReader<'_>) -> Option<()> {
     }
 }
 
-/// Size after cropping (7.4.2.1.1, equations 7-19 to 7-22).
-fn picture_size(bits: &mut BitReader<'_>, chroma_format: u32) -> Option<PictureSize> {
+/// Sizes before and after cropping (7.4.2.1.1, equations 7-19 to 7-22).
+fn picture_sizes(
+    bits: &mut BitReader<'_>,
+    chroma_format: u32,
+) -> Option<(PictureSize, PictureSize)> {
     let width = bits.ue()?.checked_add(1)?.checked_mul(16)?;
     let map_units = bits.ue()?.checked_add(1)?;
     let frame_only = bits.bit()?;
@@ -176,13 +187,13 @@ fn picture_size(bits: &mut BitReader<'_>, chroma_format: u32) -> Option<PictureS
         crop_x = left.checked_add(right)?.checked_mul(unit_x)?;
         crop_y = top.checked_add(bottom)?.checked_mul(unit_y)?;
     }
-    let width = u16::try_from(width.checked_sub(crop_x)?)
-        .ok()
-        .filter(|width| *width > 0)?;
-    let height = u16::try_from(height.checked_sub(crop_y)?)
-        .ok()
-        .filter(|height| *height > 0)?;
-    Some(PictureSize { width, height })
+    let size = |width: u32, height: u32| {
+        let [width, height] = [width, height].map(u16::try_from);
+        let (width, height) = (width.ok()?, height.ok()?);
+        (width > 0 && height > 0).then_some(PictureSize { width, height })
+    };
+    let shown = size(width.checked_sub(crop_x)?, height.checked_sub(crop_y)?)?;
+    Some((size(width, height)?, shown))
 }
 
 /// The beginning of the VUI parameters (E.1.1), after the cropping.

@@ -3,9 +3,11 @@
 pub mod bits;
 pub mod colour;
 pub mod h264;
+mod largest;
 pub mod vp9;
 
 use self::colour::Colour;
+pub use self::largest::largest_side;
 use crate::access_unit::Codec;
 
 /// The visible size of a picture, in pixels.
