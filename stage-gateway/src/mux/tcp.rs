@@ -1,8 +1,9 @@
 //! ICE-TCP: connections to the shared listener, given to the peer connection that their first STUN request names.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +21,9 @@ use super::{Shared, stun};
 
 /// Connections whose first frame has not come yet.
 const UNNAMED_MAX: usize = 64;
+
+/// Of these, those of one address: nobody keeps all others out.
+const UNNAMED_OF_PEER_MAX: usize = 16;
 
 /// How long the first frame may take.
 const FIRST_FRAME_WAIT: Duration = Duration::from_secs(5);
@@ -44,9 +48,10 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Accepts for ever.
 pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(UNNAMED_MAX));
+    let unnamed = Arc::new(Unnamed::default());
     loop {
-        let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::debug!(%error, "ICE-TCP accept failed");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -54,12 +59,50 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
             }
         };
         // Without a free place the connection is dropped at once.
-        if let Ok(place) = places.clone().try_acquire_owned() {
+        if let Some(counted) = unnamed.enter(peer.ip())
+            && let Ok(place) = places.clone().try_acquire_owned()
+        {
             let shared = shared.clone();
             tokio::spawn(async move {
                 let _ = tokio::time::timeout(FIRST_FRAME_WAIT, introduce(shared, stream)).await;
-                drop(place);
+                drop((place, counted));
             });
+        }
+    }
+}
+
+/// How many connections each address has whose first frame has not come yet.
+#[derive(Debug, Default)]
+struct Unnamed(Mutex<HashMap<IpAddr, usize>>);
+
+/// One of them, until it is dropped.
+struct Counted {
+    all: Arc<Unnamed>,
+    peer: IpAddr,
+}
+
+impl Unnamed {
+    /// `None` when there are as many from there as may be.
+    fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
+        let mut counts = self.0.lock();
+        let count = counts.entry(peer).or_default();
+        if *count >= UNNAMED_OF_PEER_MAX {
+            return None;
+        }
+        *count += 1;
+        let all = Arc::clone(self);
+        Some(Counted { all, peer })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut counts = self.all.0.lock();
+        if let Some(count) = counts.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.peer);
+            }
         }
     }
 }
@@ -218,5 +261,24 @@ impl AsyncTcpStream for VirtualStream {
 
     fn peer_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.peer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_with_silent_connections_keeps_no_other_one_out() {
+        let unnamed = Arc::new(Unnamed::default());
+        let hostile = IpAddr::from([192, 0, 2, 1]);
+        let silent: Vec<_> = std::iter::from_fn(|| unnamed.enter(hostile)).collect();
+        assert_eq!(silent.len(), UNNAMED_OF_PEER_MAX);
+        let other = unnamed.enter(IpAddr::from([192, 0, 2, 2]));
+        assert!(other.is_some());
+        drop(silent);
+        assert!(unnamed.enter(hostile).is_some());
+        drop(other);
+        assert!(unnamed.0.lock().is_empty());
     }
 }
