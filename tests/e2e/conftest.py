@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
+from support.faults import Faults, Matrix  # noqa: E402
 from support.server import Server  # noqa: E402
 
 
@@ -78,3 +79,16 @@ def make_client():
 @pytest.fixture(scope="session")
 def session_client():
     return _client
+
+
+@pytest.fixture(scope="session")
+def fault_matrix():
+    matrix = Matrix()
+    yield matrix
+    matrix.write()
+
+
+@pytest.fixture
+def faults(fault_matrix, request):
+    """`faults.record(area, fault, outcome)` adds a row to tests/FAULTS.md."""
+    return Faults(fault_matrix, request.node)
