@@ -20,7 +20,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt;
 
-/// Connections of one listener at a time; more wait in the kernel's backlog.
+use crate::open_files::connections;
+
+/// Connections of one listener at a time, fewer where few files may be open; more wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 4096;
 /// A request's head must have arrived within this; also how long an idle connection is kept.
 const HEADER_READ_LIMIT: Duration = Duration::from_secs(30);
@@ -60,7 +62,7 @@ where
     E: Into<Cause> + 'static,
 {
     let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let slots = Arc::new(Semaphore::new(connections(CONNECTIONS_MAX)));
     let mut stop = std::pin::pin!(stop);
     loop {
         let accepted = tokio::select! {

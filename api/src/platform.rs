@@ -29,6 +29,7 @@ use crate::endpoints::ingest_endpoint;
 use crate::event::{feed, keep_retention, killed_composition_events};
 use crate::live_backend::{LiveBackend, StoreDirectory};
 use crate::metrics::{self, WorkerMetrics};
+use crate::open_files::connections;
 use crate::playback::{GeoIp, GeoIpError, StoreGate, TrustedProxies, tell_client_address};
 use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
@@ -150,6 +151,7 @@ impl Platform {
             region: REGION.to_owned(),
             viewers_max: usize::try_from(config.quotas.concurrent_viewers).unwrap_or(usize::MAX),
             broadcasts_max: config.quotas.concurrent_streams,
+            connections_max: connections(usize::MAX),
         };
         let wall_clock = WallClock::new(move || clock.wall());
         stream_log::end_unfinished(&store, clock.wall()).await?;
