@@ -7,6 +7,7 @@ pub mod recording;
 mod retention;
 pub(crate) mod stage_update;
 pub mod stream;
+mod worker;
 
 use compositor_core::time::WallTime;
 use serde::Serialize;
@@ -19,6 +20,7 @@ use crate::wall_clock::iso8601_seconds;
 pub use crate::event::composition::{composition_event, killed_composition_events};
 pub use crate::event::quality::{QualityChange, quality_event};
 pub use crate::event::retention::{keep_retention, removed_before};
+pub use crate::event::worker::worker_died_event;
 
 /// What an event is about, in the words of EventBridge.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -41,11 +43,13 @@ pub enum DetailType {
     AdBreakStateChange,
     /// A composition took a step on the degradation ladder. Not of IVS.
     CompositionQualityChange,
+    /// The worker of a composition died and was replaced. Not of IVS.
+    CompositionWorkerChange,
 }
 
 impl DetailType {
     /// Every one.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::CompositionStateChange,
         Self::StageUpdate,
         Self::ParticipantRecordingStateChange,
@@ -55,6 +59,7 @@ impl DetailType {
         Self::RecordingStateChange,
         Self::AdBreakStateChange,
         Self::CompositionQualityChange,
+        Self::CompositionWorkerChange,
     ];
 
     /// As it stands in `detail-type`.
@@ -69,6 +74,7 @@ impl DetailType {
             Self::RecordingStateChange => "IVS Recording State Change",
             Self::AdBreakStateChange => "IVS Ad Break State Change",
             Self::CompositionQualityChange => "Proscenium Composition Quality Change",
+            Self::CompositionWorkerChange => "Proscenium Composition Worker Change",
         }
     }
 
@@ -83,7 +89,7 @@ impl DetailType {
             | Self::LimitBreach
             | Self::RecordingStateChange
             | Self::AdBreakStateChange => "aws.ivs",
-            Self::CompositionQualityChange => "proscenium",
+            Self::CompositionQualityChange | Self::CompositionWorkerChange => "proscenium",
         }
     }
 }
