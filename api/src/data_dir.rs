@@ -81,7 +81,8 @@ impl DataDir {
         let written = File::create(&unfinished).and_then(|mut file| {
             file.write_all(content)?;
             file.sync_all()?;
-            std::fs::rename(&unfinished, &path)
+            std::fs::rename(&unfinished, &path)?;
+            File::open(&self.path)?.sync_all()
         });
         written.map_err(|source| DataDirError::Write { path, source })
     }

@@ -32,7 +32,7 @@ use crate::ids;
 use crate::ops::shown;
 use crate::replication;
 use crate::session_api::{PageBackend, PublishingParticipant};
-use crate::store::{Record, Resource, Revocation, Store, StoreError, to_json};
+use crate::store::{Record, Resource, Revocation, Store, StoreError, plain_json};
 
 /// Where the recorder writes below, and a check for that may leave nothing behind.
 const PROBE_KEY_PREFIX: &str = "ivs/proscenium-write-check-";
@@ -300,7 +300,7 @@ impl StoreDirectory {
                 total_pixels: quotas.ingest_total_pixels,
             },
             slate: times,
-            snapshot: Snapshot::new(to_json(&snapshot)?),
+            snapshot: Snapshot::new(plain_json(&snapshot)?),
         })
     }
 

@@ -15,3 +15,9 @@ pub fn raise_limit() {
         tracing::warn!(%error, "the limit of open files stays as it is");
     }
 }
+
+/// At most `wanted` connections, and no more than a quarter of all files that may be open: what is recorded needs files, too.
+pub fn connections(wanted: usize) -> usize {
+    let soft = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    wanted.min(usize::try_from(soft / 4).unwrap_or(usize::MAX))
+}

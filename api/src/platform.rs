@@ -11,6 +11,7 @@ use axum::middleware::map_response;
 use channel::{Channels, ChannelsConfig, Owner};
 use compositor::supervisor::{self, WorkerProgram};
 use compositor::thumbnail::Thumbnailer;
+use compositor_core::id::StageId;
 use recorder::{ObjectStore, StoreConfig, WallClock};
 use stage_gateway::kept::KeptJournals;
 use stage_gateway::limits::StreamLimits;
@@ -31,6 +32,7 @@ use crate::event::{feed, keep_retention, killed_composition_events};
 use crate::health::{self, Readiness};
 use crate::live_backend::{LiveBackend, StoreDirectory};
 use crate::metrics::{self, Metrics, RequestMetrics, ServerMetrics, WorkerMetrics};
+use crate::open_files::connections;
 use crate::playback::{GeoIp, GeoIpError, StoreGate, TrustedProxies, tell_client_address};
 use crate::session_api::PageBackend;
 use crate::sigv4::AccessKey;
@@ -54,6 +56,8 @@ const JOURNAL_FOLDER: &str = "journal";
 const KEPT_JOURNALS_FOLDER: &str = "kept-journals";
 /// What is not uploaded yet.
 pub(crate) const SPOOL_FOLDER: &str = "spool";
+/// With what compositions go on when the server was killed.
+const CONTINUATIONS_FOLDER: &str = "continuations";
 /// What GStreamer knows of its plugins; kept, so that a worker starts at once.
 const PLUGIN_REGISTRY_FILE: &str = "gstreamer-registry.bin";
 
@@ -100,6 +104,9 @@ pub enum PlatformError {
     /// The configured database.
     #[error("cannot restrict playback by country")]
     GeoIp(#[from] GeoIpError),
+    /// Where it is written down how compositions go on.
+    #[error("cannot tidy the folder {CONTINUATIONS_FOLDER}")]
+    Continuations(#[source] std::io::Error),
     /// The path of this program is needed to start workers.
     #[error("cannot tell where this program is")]
     Executable(#[source] std::io::Error),
@@ -152,6 +159,7 @@ impl Platform {
             region: REGION.to_owned(),
             viewers_max: usize::try_from(config.quotas.concurrent_viewers).unwrap_or(usize::MAX),
             broadcasts_max: config.quotas.concurrent_streams,
+            connections_max: connections(usize::MAX),
         };
         let wall_clock = WallClock::new(move || clock.wall());
         stream_log::end_unfinished(&store, clock.wall()).await?;
@@ -184,6 +192,7 @@ impl Platform {
             worker: worker.clone(),
             spool_root: spool_root.clone(),
             spool_bytes_max: config.spool_bytes_max,
+            continuations: folder.join(CONTINUATIONS_FOLDER),
             rtmp_url: format!("rtmp://{}/app", channels.own_addr()),
             external_channels: config.external_channels.clone(),
             metrics: Arc::clone(&workers),
@@ -199,8 +208,8 @@ impl Platform {
             config.events,
             wall_clock.clone(),
         ));
-        end_unfinished(&store, clock).await?;
-        gateway.remove_abandoned_journals(&[]).await;
+        let stages = go_on_or_end(&store, &compositions, clock).await?;
+        gateway.remove_abandoned_journals(&stages).await;
         let thumbnailer = Thumbnailer::new(WorkerProgram {
             args: vec![OsString::from("thumbnail")],
             ..worker
@@ -366,16 +375,25 @@ async fn warm_up(worker: WorkerProgram) {
     }
 }
 
-/// Compositions of a run that was killed end now: their media cannot be continued, their recordings are sealed.
-async fn end_unfinished(store: &Store, clock: Clock) -> Result<(), StoreError> {
-    for composition in store.unfinished_compositions().await? {
-        let id = &composition.spec.id;
-        tracing::warn!(composition = %id, "the server was killed while this composition ran");
+/// Compositions of a run that was killed go on, if what they need is there: their stages are the answer. The others end
+/// now, their recordings are sealed.
+async fn go_on_or_end(
+    store: &Store,
+    compositions: &Compositions,
+    clock: Clock,
+) -> Result<Vec<StageId>, PlatformError> {
+    let left = store.unfinished_compositions().await?;
+    let going_on = compositions.go_on(&left).await;
+    let going_on = going_on.map_err(PlatformError::Continuations)?;
+    let (going_on, over): (Vec<_>, Vec<_>) = left
+        .into_iter()
+        .partition(|composition| going_on.contains(&composition.spec.id));
+    for composition in over {
         let (now, progress) = (clock.wall(), &composition.progress);
         let events = killed_composition_events(&composition.spec, progress, now);
         store
-            .update_composition(id, &ended_by_kill(progress, now), &events)
+            .update_composition(&composition.spec.id, &ended_by_kill(progress, now), &events)
             .await?;
     }
-    Ok(())
+    Ok(going_on.into_iter().map(|one| one.spec.stage).collect())
 }

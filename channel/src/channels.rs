@@ -35,6 +35,8 @@ pub struct ChannelsConfig {
     pub viewers_max: usize,
     /// Live streams that each account may have; how many connections are taken follows from it.
     pub broadcasts_max: u32,
+    /// Connections at each of the two RTMP listeners, if those for the streams are more.
+    pub connections_max: usize,
 }
 
 /// Whom the channels ask.
@@ -122,9 +124,10 @@ impl Channels {
             region,
             viewers_max,
             broadcasts_max,
+            connections_max: allowed,
         } = config;
         let hub = Arc::new(Hub::new(slates, viewers_max));
-        let places = connections_max(broadcasts_max);
+        let places = connections_max(broadcasts_max).min(allowed);
         let ingest = ingest::listen((listen, places), Arc::clone(&hub), directory).await?;
         let (local_addr, own_addr) = (ingest.local_addr(), ingest.own_addr());
         let (stop, stopped) = watch::channel(false);

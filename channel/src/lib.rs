@@ -16,6 +16,7 @@
 //!     region: "us-east-1".to_owned(),
 //!     viewers_max: channel::limits::VIEWERS_MAX,
 //!     broadcasts_max: 100,
+//!     connections_max: 1000,
 //! };
 //! let (channels, mut events) = channel::Channels::start(config, owner).await?;
 //! let playback = channels.routes();

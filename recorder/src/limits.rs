@@ -41,8 +41,9 @@ pub const PLAYLIST_EAGER_PERIOD: Duration = Duration::from_secs(3600);
 /// Afterwards it has grown long, and is PUT at most this often.
 pub const PLAYLIST_INTERVAL: Duration = Duration::from_secs(10);
 
-/// How often the open segment is flushed to the disk itself; SIGKILL loses nothing, loss of power at most this much.
-pub const SYNC_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the open segment is flushed to the disk itself; SIGKILL loses nothing, loss of power at most a second: this, and
+/// the time that flushing takes.
+pub const SYNC_INTERVAL: Duration = Duration::from_millis(750);
 
 /// One request to the store, from connecting to the answer: the largest segment at 3 Mb/s. Half of the time that passes
 /// until a store that swallows everything counts as interrupted.

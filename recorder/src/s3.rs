@@ -229,25 +229,22 @@ impl ObjectStore {
             }
             Err(error) => return Err(error),
         };
-        if answer
+        let length = answer
             .content_length()
-            .and_then(|length| usize::try_from(length).ok())
-            != Some(body.len())
-        {
-            return Ok(Confirmation::Different);
-        }
+            .and_then(|length| usize::try_from(length).ok());
         let stored = answer
             .metadata()
             .and_then(|metadata| metadata.get(CHECKSUM_METADATA));
-        let (is_same, confirmation) = match stored {
-            Some(stored) => (*stored == checksum(body), Confirmation::Same),
-            // A server died between content and metadata: the same PUT again brings both.
-            None => (self.get(bucket, key).await? == body, Confirmation::Absent),
+        let is_ours = match stored {
+            Some(stored) => *stored == checksum(body),
+            None if length > Some(body.len()) => false,
+            None => body.starts_with(&self.get(bucket, key).await?),
         };
-        Ok(if is_same {
-            confirmation
-        } else {
-            Confirmation::Different
+        Ok(match (is_ours, stored, length) {
+            (false, ..) => Confirmation::Different,
+            (true, Some(_), length) if length == Some(body.len()) => Confirmation::Same,
+            // A server died before content and metadata were whole: the same PUT again brings both.
+            (true, ..) => Confirmation::Absent,
         })
     }
 

@@ -551,3 +551,41 @@ async fn what_an_earlier_run_left_goes_when_nobody_returns_for_it() {
     eventually("all files go", || files(recorded.path()).is_empty()).await;
     assert_eq!(journal.end().0 as usize, all.len());
 }
+
+/// Every record that a damaged copy of `recorded` still hands out is the one that was written.
+async fn check_damaged(recorded: &TempDir, all: &[Record], file: &Path, content: &[u8]) {
+    let dir = TempDir::new().expect("a temporary folder");
+    for file in files(recorded.path()) {
+        let name = file.file_name().expect("files have names");
+        std::fs::copy(&file, dir.path().join(name)).expect("it can be copied");
+    }
+    let name = file.file_name().expect("files have names");
+    std::fs::write(dir.path().join(name), content).expect("it can be written");
+    let (journal, found) = Journal::open(dir.path(), small_segments()).expect("it opens");
+    let end = found.map_or(JournalSeq(0), |found| found.end);
+    let mut reader = journal.reader(JournalSeq(0));
+    while reader.position() < end {
+        let batch = tokio::time::timeout(PATIENCE, reader.next_batch());
+        // An error names what is damaged or missing; whoever reads begins anew behind it.
+        let Ok(mut batch) = batch.await.expect("something comes") else {
+            break;
+        };
+        while let Ok(Some(record)) = Record::decode(&mut batch) {
+            assert!(record == all[record.seq.0 as usize], "{:?}", record.seq);
+        }
+    }
+}
+
+#[tokio::test]
+async fn damage_in_any_file_never_yields_a_wrong_record() {
+    let (recorded, all) = recorded().await;
+    for file in files(recorded.path()) {
+        let whole = std::fs::read(&file).expect("it can be read");
+        for place in (0..whole.len()).step_by(43) {
+            check_damaged(&recorded, &all, &file, &whole[..place]).await;
+            let mut damaged = whole.clone();
+            damaged[place] ^= 1 << (place % 8);
+            check_damaged(&recorded, &all, &file, &damaged).await;
+        }
+    }
+}

@@ -101,29 +101,6 @@ def test_a_stopped_stream_comes_back_and_a_takeover_ends_the_broadcast(server, r
     st.stop(realtime, started["arn"])
 
 
-def test_a_killed_server_fails_its_compositions_and_finishes_their_recordings(binary, make_client, tmp_path):
-    with Server(binary, tmp_path / "server") as server:
-        realtime, s3 = make_client("ivs-realtime", server.http), make_client("s3", server.s3)
-        storage, bucket = st.make_storage(realtime, s3)
-        encoder = st.make_encoder(realtime, **SMALL)
-        started = st.start(realtime, st.make_stage(realtime), st.to_s3(storage, encoder))
-        wait_for("two segments", lambda: rec.segment_count(s3, bucket, st.prefix_of(started)) >= 2, 20)
-        workers = server.worker_pids()
-        server.child.kill()
-        server.child.wait()
-        wait_for("no worker", lambda: not any(os.path.exists(f"/proc/{pid}") for pid in workers), 10)
-    with Server(binary, tmp_path / "server") as server:
-        realtime, s3 = make_client("ivs-realtime", server.http), make_client("s3", server.s3)
-        assert st.composition(realtime, started["arn"])["state"] == "FAILED"
-        prefix = st.prefix_of(started)
-        wait_for("failed", lambda: f"{prefix}/events/recording-failed.json" in rec.list_keys(s3, bucket, prefix), 20)
-        # Sound leaves its encoder a little later than the picture; what had not come is lost with the server.
-        rec.download(s3, bucket, prefix, tmp_path / "recording").assert_whole(tail_sounds=5)
-        again = st.start(realtime, st.make_stage(realtime), st.to_s3(storage, encoder))
-        st.wait_all_active(realtime, again["arn"])
-        st.stop(realtime, again["arn"])
-
-
 def test_sigterm_does_not_wait_for_an_s3_that_does_not_answer(binary, server, s3, make_client, tmp_path):
     config = (
         f'[s3]\nmode = "external"\nendpoint = "{server.s3}"\nregion = "us-east-1"\n'

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::Services;
 use super::encoders::keyframe_every;
+use super::left::Resumed;
 use crate::backend::{CompositionSpec, DestinationSpec, DestinationTarget};
 use crate::event::SpoolChange;
 
@@ -61,14 +62,14 @@ enum Sink {
 }
 
 impl Destination {
-    /// Opens the recording, or begins to connect. `attempt` rises from 1: each later attempt may take over from the one
-    /// before.
+    /// Opens the recording, or goes on with the one of an earlier run, or begins to connect. `attempt` rises from 1: each
+    /// later attempt may take over from the one before.
     pub(super) async fn open(
         services: &Services,
         composition: &CompositionSpec,
         spec: &DestinationSpec,
         encoder: u8,
-        attempt: u32,
+        (attempt, resumed): (u32, Option<Resumed>),
         reports: &mpsc::Sender<Report>,
     ) -> Result<Self, OpenError> {
         let reporter = Reporter {
@@ -78,12 +79,13 @@ impl Destination {
         let sink = match &spec.target {
             DestinationTarget::S3 { .. } => {
                 let recording = recording_spec(services, composition, spec);
-                let (recording, events) = Recording::start(
-                    recording,
-                    services.objects.clone(),
-                    services.recording_clock.clone(),
-                )
-                .await?;
+                let (recording, events) = match resumed {
+                    Some(resumed) => resumed,
+                    None => {
+                        let (objects, clock) = (&services.objects, &services.recording_clock);
+                        Recording::start(recording, objects.clone(), clock.clone()).await?
+                    }
+                };
                 tokio::spawn(reporter.follow_recording(events));
                 Sink::Recording(recording)
             }

@@ -15,21 +15,24 @@ use compositor_core::error_chain::error_chain;
 use compositor_core::id::{CompositionId, DestinationId};
 use compositor_core::ladder::Pace;
 use compositor_core::time::{MediaTime, MonotonicTime};
-use compositor_core::worker_protocol::{Job, VideoUnit, WorkerStats};
+use compositor_core::worker_protocol::{Job, Resume, VideoUnit, WorkerStats};
 use stage_gateway::event::{GatewayEvent, GatewayEventKind};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 
 use super::Services;
+use super::continuation::ContinuationFile;
 use super::destination::{Destination, News, Report};
 use super::encoders::EncoderPlan;
 use super::kept_jobs::KeptJobs;
+use super::left::{Left, Resumed};
 use super::progress::progress;
 use super::quality::QualityControl;
 use crate::arn::Arn;
 use crate::backend::{CompositionSpec, DestinationTarget};
 use crate::event::{
     NewEvent, QualityChange, SpoolChange, composition_event, quality_event, spool_event,
+    worker_died_event,
 };
 use crate::store::CompositionProgress;
 
@@ -54,6 +57,14 @@ pub(super) enum Command {
     StageDeleted,
 }
 
+/// Where a composition comes from.
+pub(super) enum Origin {
+    /// It was just started.
+    New(StartSpec),
+    /// An earlier run of the server left it.
+    Left(Box<Left>),
+}
+
 /// Drives one composition.
 pub(super) struct Driver {
     services: Arc<Services>,
@@ -64,6 +75,11 @@ pub(super) struct Driver {
     reports: mpsc::Sender<Report>,
     supervisor: Option<SupervisorHandle>,
     kept_jobs: KeptJobs,
+    /// Where the worker goes on, and when the composition began, if an earlier run of the server left it.
+    resume: Option<(MediaTime, Resume)>,
+    /// Recordings of an earlier run that are not opened again yet.
+    recordings: BTreeMap<DestinationId, Resumed>,
+    continuation: Option<ContinuationFile>,
     /// While it runs and was not told to stop.
     quality: Option<QualityControl>,
     unstored: Unstored,
@@ -99,7 +115,7 @@ struct Wakers {
 pub(super) async fn drive(
     services: Arc<Services>,
     spec: CompositionSpec,
-    start: StartSpec,
+    origin: Origin,
     commands: mpsc::Receiver<Command>,
 ) {
     // Subscribed before anything is read, so that no change falls between.
@@ -108,7 +124,15 @@ pub(super) async fn drive(
     let (worker, worker_rx) = mpsc::channel(WORKER_EVENTS_MAX);
     let clock = services.clock;
     let plan = EncoderPlan::new(&spec);
-    let machine = Composition::new(start, clock.monotonic(), clock.wall());
+    let (now, wall) = (clock.monotonic(), clock.wall());
+    let (machine, resume, recordings) = match origin {
+        Origin::New(start) => (Composition::new(start, now, wall), None, BTreeMap::new()),
+        Origin::Left(left) => (
+            Composition::adopt(left.machine, left.left_at, now, wall),
+            Some((left.start, left.resume)),
+            left.recordings,
+        ),
+    };
     let destinations = BTreeMap::new();
     let mut driver = Driver {
         services,
@@ -119,6 +143,9 @@ pub(super) async fn drive(
         reports,
         supervisor: None,
         kept_jobs: KeptJobs::default(),
+        resume,
+        recordings,
+        continuation: None,
         quality: None,
         unstored: Unstored::default(),
     };
@@ -143,6 +170,9 @@ pub(super) async fn drive(
     // The worker ends with its listener.
     drop(wakers);
     driver.services.metrics.forget(&driver.spec.id);
+    if let Some(continuation) = driver.continuation.take() {
+        continuation.remove().await;
+    }
     driver.store_last().await;
 }
 
@@ -192,7 +222,13 @@ impl Driver {
                 return self.input(Input::WorkerFailed).await;
             }
         };
-        let start = self.media_now();
+        let (start, resume) = match self.resume.take() {
+            Some((start, resume)) => (start, Some(resume)),
+            None => (self.media_now(), None),
+        };
+        let session = journal.session().clone();
+        let folder = &self.services.continuations;
+        self.continuation = Some(ContinuationFile::new(folder, &self.spec.id, start, session));
         if let Some(folder) = journal.kept_folder() {
             self.kept_jobs = KeptJobs::new(folder, &self.spec, &self.plan, start);
             self.kept_jobs.write().await;
@@ -202,7 +238,7 @@ impl Driver {
             start,
             layout: self.spec.layout.clone(),
             encoders: self.plan.encoders.clone(),
-            resume: None,
+            resume,
         };
         self.quality = Some(QualityControl::new(
             self.spec.id.clone(),
@@ -302,8 +338,17 @@ impl Driver {
                 }
             }
             WorkerEvent::Stats(stats) => self.look_at(stats).await,
+            WorkerEvent::Checkpoint(resume) => {
+                let now = self.services.clock.wall();
+                if let Some(continuation) = &mut self.continuation {
+                    continuation.take(now, resume).await;
+                }
+            }
             WorkerEvent::Died { cause } => {
-                tracing::warn!(%composition, cause, "worker died, a successor continues")
+                tracing::warn!(%composition, cause, "worker died, a successor continues");
+                let at = self.services.clock.wall();
+                self.keep_event(worker_died_event(&self.spec, at, &cause));
+                self.store().await;
             }
             WorkerEvent::Ended => self.finish().await,
             WorkerEvent::Failed(error) => {
@@ -388,6 +433,10 @@ impl Driver {
 
     /// Stores the newest state and the events that led to it, at once or not at all.
     async fn store(&mut self) {
+        let clock = self.services.clock;
+        if let Some(progress) = &mut self.unstored.progress {
+            progress.saved = Some(self.machine.save(clock.monotonic(), clock.wall()));
+        }
         let (store, Unstored { progress, events }) = (&self.services.store, &self.unstored);
         let stored = match progress {
             Some(progress) => (store
@@ -453,12 +502,13 @@ impl Driver {
         let index = index.expect("the machine knows the spec's destinations only");
         let encoder = self.plan.encoder_of[index];
         let spec = &self.spec.destinations[index];
+        let resumed = self.recordings.remove(&id);
         let opened = Destination::open(
             &self.services,
             &self.spec,
             spec,
             encoder,
-            attempt,
+            (attempt, resumed),
             &self.reports,
         )
         .await;

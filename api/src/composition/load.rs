@@ -79,6 +79,11 @@ impl Load {
         Ok(())
     }
 
+    /// Counts a composition that ran already when the server was killed.
+    pub(super) fn adopt(&mut self, composition: CompositionId) {
+        self.costs.insert(composition, Cost::default());
+    }
+
     /// The worker of a composition that was admitted said this.
     pub(super) fn report(
         &mut self,

@@ -1,19 +1,23 @@
 //! The running compositions: starts them, stops them, drains them when the server ends.
 
+mod continuation;
 mod destination;
 mod driver;
 mod encoders;
 mod kept_jobs;
+mod left;
 mod load;
 mod progress;
 mod quality;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use compositor::supervisor::WorkerProgram;
+use compositor_core::error_chain::error_chain;
 use compositor_core::id::{CompositionId, StageId};
 use parking_lot::Mutex;
 use recorder::{ObjectStore, WallClock};
@@ -22,14 +26,14 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use self::driver::Command;
+use self::driver::{Command, Origin};
 pub use self::load::{Load, MachineFull};
 pub use self::progress::ended_by_kill;
 use crate::backend::{BackendError, CompositionSpec, StartError};
 use crate::clock::Clock;
 use crate::config::BroadcastUrl;
 use crate::metrics::WorkerMetrics;
-use crate::store::Store;
+use crate::store::{Store, StoredComposition};
 
 /// Commands that may wait for one composition; more say nothing new.
 const COMMANDS_MAX: usize = 8;
@@ -48,6 +52,8 @@ pub struct Services {
     pub spool_root: PathBuf,
     /// What each of them may hold, bytes.
     pub spool_bytes_max: u64,
+    /// Holds a file for each running composition, with which it can go on.
+    pub continuations: PathBuf,
     /// `rtmp://host:port/app` of the channels' ingest.
     pub rtmp_url: String,
     /// Channels, by ARN, that are broadcast elsewhere.
@@ -102,26 +108,37 @@ impl Compositions {
     /// Starts a composition that the store holds in STARTING, if the machine has room for it.
     pub fn start(&self, spec: CompositionSpec, retry_seed: u64) -> Result<(), StartError> {
         let start = driver::start_spec(&spec, retry_seed)?;
-        let (commands, command_rx) = mpsc::channel(COMMANDS_MAX);
-        let handle = Handle {
-            stage: spec.stage.clone(),
-            commands,
-        };
-        let services = Arc::clone(&self.services);
         let mut running = self.running.lock();
         if running.is_draining {
             let what = format!("composition {} is not started: the server stops", spec.id);
             return Err(BackendError::plain(what).into());
         }
-        services.load.lock().admit(spec.id.clone())?;
-        running.reap();
-        running.handles.insert(spec.id.clone(), handle);
-        running.tasks.spawn(async move {
-            let id = spec.id.clone();
-            driver::drive(services, spec, start, command_rx).await;
-            id
-        });
+        self.services.load.lock().admit(spec.id.clone())?;
+        running.spawn(&self.services, spec, Origin::New(start));
         Ok(())
+    }
+
+    /// Goes on with those of these compositions that an earlier run of the server left in a state to do so. Answers with
+    /// which; the others are over.
+    pub async fn go_on(&self, left: &[StoredComposition]) -> io::Result<Vec<CompositionId>> {
+        let mut going_on = Vec::new();
+        for stored in left {
+            let (id, spec) = (stored.spec.id.clone(), stored.spec.clone());
+            match left::find(&self.services, stored).await {
+                Ok(found) => {
+                    tracing::warn!(composition = %id, "the server was killed while this composition ran: it goes on");
+                    self.services.load.lock().adopt(id.clone());
+                    let origin = Origin::Left(Box::new(found));
+                    self.running.lock().spawn(&self.services, spec, origin);
+                    going_on.push(id);
+                }
+                Err(error) => {
+                    tracing::warn!(composition = %id, error = %error_chain(&error), "the server was killed while this composition ran");
+                }
+            }
+        }
+        continuation::tidy(&self.services.continuations, &going_on).await?;
+        Ok(going_on)
     }
 
     /// Stops a composition gracefully; nothing happens when it is not running.
@@ -177,6 +194,22 @@ impl Handle {
 }
 
 impl Running {
+    fn spawn(&mut self, services: &Arc<Services>, spec: CompositionSpec, origin: Origin) {
+        let (commands, command_rx) = mpsc::channel(COMMANDS_MAX);
+        let handle = Handle {
+            stage: spec.stage.clone(),
+            commands,
+        };
+        self.reap();
+        self.handles.insert(spec.id.clone(), handle);
+        let services = Arc::clone(services);
+        self.tasks.spawn(async move {
+            let id = spec.id.clone();
+            driver::drive(services, spec, origin, command_rx).await;
+            id
+        });
+    }
+
     /// Forgets those that have ended.
     fn reap(&mut self) {
         while let Some(ended) = self.tasks.try_join_next() {

@@ -23,6 +23,7 @@ pub(super) fn progress(state: &PublicState) -> CompositionProgress {
             .iter()
             .map(destination_progress)
             .collect(),
+        saved: None,
     }
 }
 
@@ -59,5 +60,6 @@ pub fn ended_by_kill(progress: &CompositionProgress, now: WallTime) -> Compositi
         state: CompositionState::Failed,
         ended_at: Some(now),
         destinations: destinations.collect(),
+        saved: None,
     }
 }

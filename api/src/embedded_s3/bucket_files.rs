@@ -67,7 +67,10 @@ impl BucketFiles {
     async fn object(&self, bucket: &str, key: &str) -> S3Result<(PathBuf, u64)> {
         let path = self.path(bucket, key).await?;
         match fs::metadata(&path).await {
-            Ok(metadata) if metadata.is_file() => Ok((path, metadata.len())),
+            Ok(metadata) if metadata.is_file() => {
+                self.forget_torn_attributes(bucket, key).await?;
+                Ok((path, metadata.len()))
+            }
             Ok(_) => Err(s3_error!(NoSuchKey, "The specified key does not exist")),
             Err(error) if is_absent(&error) => {
                 Err(s3_error!(NoSuchKey, "The specified key does not exist"))
@@ -76,8 +79,26 @@ impl BucketFiles {
         }
     }
 
+    /// What a power cut has left of an unanswered PUT must not make the object unreadable.
+    async fn forget_torn_attributes(&self, bucket: &str, key: &str) -> S3Result<()> {
+        for file in key_rule::attribute_files(&self.root, bucket, key) {
+            let Ok(kept) = fs::read(&file).await else {
+                continue;
+            };
+            if serde_json::from_slice::<serde::de::IgnoredAny>(&kept).is_err() {
+                tracing::warn!(
+                    bucket,
+                    key,
+                    "what was kept beside an object is torn and forgotten"
+                );
+                remove_if_there(&file).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Makes sure that writing `key` replaces at most an object, and that nobody reads its old attributes with new bytes.
-    async fn make_room(&self, bucket: &str, key: &str) -> S3Result<PathBuf> {
+    async fn make_room(&self, bucket: &str, key: &str) -> S3Result<()> {
         let path = self.path(bucket, key).await?;
         let folder = self.root.join(bucket);
         for above in path
@@ -102,8 +123,24 @@ impl BucketFiles {
             ));
         }
         let [internal, _] = key_rule::attribute_files(&self.root, bucket, key);
-        remove_if_there(&internal).await?;
-        Ok(path)
+        remove_if_there(&internal).await
+    }
+
+    /// An answered PUT survives a power cut: the object, what is kept beside it, and the names of all folders above.
+    async fn sync(&self, bucket: &str, key: &str) -> S3Result<()> {
+        let path = self.path(bucket, key).await?;
+        sync(&path).await.map_err(S3Error::internal_error)?;
+        for file in key_rule::attribute_files(&self.root, bucket, key) {
+            match sync(&file).await {
+                Err(error) if !is_absent(&error) => return Err(S3Error::internal_error(error)),
+                _ => {}
+            }
+        }
+        let folders = path.ancestors().skip(1);
+        for folder in folders.take_while(|folder| folder.starts_with(&self.root)) {
+            sync(folder).await.map_err(S3Error::internal_error)?;
+        }
+        Ok(())
     }
 
     /// Removes an object with all that belongs to it; nothing happens when it is not there.
@@ -176,12 +213,9 @@ async fn remove_if_there(path: &Path) -> S3Result<()> {
     }
 }
 
-/// An answered PUT survives a power cut.
-async fn sync(path: &Path) -> S3Result<()> {
-    let file = fs::File::open(path)
-        .await
-        .map_err(S3Error::internal_error)?;
-    file.sync_all().await.map_err(S3Error::internal_error)
+/// Brings a file or the names in a folder to the disk itself.
+async fn sync(path: &Path) -> io::Result<()> {
+    fs::File::open(path).await?.sync_all().await
 }
 
 fn source(copy_source: &CopySource) -> S3Result<(&str, &str)> {
@@ -212,6 +246,7 @@ impl S3 for BucketFiles {
         // As us-east-1 does: making one's own bucket again changes nothing.
         if !is_folder(&self.root.join(&req.input.bucket)).await? {
             self.files.create_bucket(req).await?;
+            sync(&self.root).await.map_err(S3Error::internal_error)?;
         }
         Ok(S3Response::new(CreateBucketOutput { location }))
     }
@@ -329,9 +364,10 @@ impl S3 for BucketFiles {
         &self,
         req: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
-        let path = self.make_room(&req.input.bucket, &req.input.key).await?;
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        self.make_room(&bucket, &key).await?;
         let response = self.files.put_object(req).await?;
-        sync(&path).await?;
+        self.sync(&bucket, &key).await?;
         Ok(response)
     }
 
@@ -345,8 +381,9 @@ impl S3 for BucketFiles {
         if from != to {
             self.make_room(&req.input.bucket, &req.input.key).await?;
         }
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         let response = self.files.copy_object(req).await?;
-        sync(&to).await?;
+        self.sync(&bucket, &key).await?;
         Ok(response)
     }
 
@@ -418,9 +455,10 @@ impl S3 for BucketFiles {
         &self,
         req: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
-        let path = self.make_room(&req.input.bucket, &req.input.key).await?;
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        self.make_room(&bucket, &key).await?;
         let response = self.files.complete_multipart_upload(req).await?;
-        sync(&path).await?;
+        self.sync(&bucket, &key).await?;
         Ok(response)
     }
 

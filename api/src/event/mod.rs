@@ -8,6 +8,7 @@ mod retention;
 mod spool;
 pub(crate) mod stage_update;
 pub mod stream;
+mod worker;
 
 use compositor_core::time::WallTime;
 use serde::Serialize;
@@ -21,6 +22,7 @@ pub use crate::event::composition::{composition_event, killed_composition_events
 pub use crate::event::quality::{QualityChange, quality_event};
 pub use crate::event::retention::{keep_retention, removed_before};
 pub use crate::event::spool::{SpoolChange, spool_event};
+pub use crate::event::worker::worker_died_event;
 
 /// What an event is about, in the words of EventBridge.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -45,11 +47,13 @@ pub enum DetailType {
     CompositionQualityChange,
     /// What waits to be uploaded fills its spool. Not of IVS.
     RecordingSpoolChange,
+    /// The worker of a composition died and was replaced. Not of IVS.
+    CompositionWorkerChange,
 }
 
 impl DetailType {
     /// Every one.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::CompositionStateChange,
         Self::StageUpdate,
         Self::ParticipantRecordingStateChange,
@@ -60,6 +64,7 @@ impl DetailType {
         Self::AdBreakStateChange,
         Self::CompositionQualityChange,
         Self::RecordingSpoolChange,
+        Self::CompositionWorkerChange,
     ];
 
     /// As it stands in `detail-type`.
@@ -75,6 +80,7 @@ impl DetailType {
             Self::AdBreakStateChange => "IVS Ad Break State Change",
             Self::CompositionQualityChange => "Proscenium Composition Quality Change",
             Self::RecordingSpoolChange => "Proscenium Recording Spool Change",
+            Self::CompositionWorkerChange => "Proscenium Composition Worker Change",
         }
     }
 
@@ -89,7 +95,9 @@ impl DetailType {
             | Self::LimitBreach
             | Self::RecordingStateChange
             | Self::AdBreakStateChange => "aws.ivs",
-            Self::CompositionQualityChange | Self::RecordingSpoolChange => "proscenium",
+            Self::CompositionQualityChange
+            | Self::RecordingSpoolChange
+            | Self::CompositionWorkerChange => "proscenium",
         }
     }
 }

@@ -31,8 +31,9 @@ use tower::ServiceExt;
 
 use self::body::TimedBody;
 use self::peers::Peers;
+use crate::open_files::connections;
 
-/// Connections of one listener at a time; more wait in the kernel's backlog.
+/// Connections of one listener at a time, fewer where few files may be open; more wait in the kernel's backlog.
 const CONNECTIONS_MAX: usize = 4096;
 /// Of these, those of one peer on another machine; more are closed at once.
 const PEER_CONNECTIONS_MAX: usize = 1024;
@@ -108,7 +109,7 @@ where
 {
     let Door { listener, tls } = door.into();
     let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let slots = Arc::new(Semaphore::new(connections(CONNECTIONS_MAX)));
     let peers = Peers::new(PEER_CONNECTIONS_MAX);
     let mut stop = std::pin::pin!(stop);
     loop {

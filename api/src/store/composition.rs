@@ -1,5 +1,6 @@
 //! A composition as it is kept: what was asked for, what the driver works from, and how far it is.
 
+use compositor_core::composition::SavedComposition;
 use compositor_core::id::DestinationId;
 use compositor_core::time::WallTime;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct CompositionProgress {
     pub ended_at: Option<WallTime>,
     /// In the order of the spec's destinations.
     pub destinations: Vec<DestinationProgress>,
+    /// What a later run of the server goes on with.
+    #[serde(default)]
+    pub saved: Option<SavedComposition>,
 }
 
 /// How far a destination is.
@@ -117,6 +121,7 @@ impl CompositionProgress {
             state: CompositionState::Starting,
             ended_at: None,
             destinations: destinations.collect(),
+            saved: None,
         }
     }
 }

@@ -14,7 +14,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_e
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use sqlx::{Any, AnyConnection, AnyPool, ConnectOptions, Connection, Transaction};
+use sqlx::{
+    Any, AnyConnection, AnyPool, ConnectOptions, Connection, SqliteConnection, Transaction,
+};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use crate::config::Secret;
@@ -97,16 +99,8 @@ impl Database {
             Self::Sqlite(path) => {
                 let options = SqliteConnectOptions::new().filename(path).read_only(true);
                 let mut connection = options.connect().await?;
-                let found: String = sqlx::query_scalar("PRAGMA quick_check(1)")
-                    .fetch_one(&mut connection)
-                    .await?;
+                check_file(&mut connection, path).await?;
                 connection.close().await?;
-                if found != "ok" {
-                    return Err(StoreError::Corrupt {
-                        what: found,
-                        source: None,
-                    });
-                }
                 Ok("is sound".to_owned())
             }
             Self::Postgres(url) => {
@@ -132,6 +126,11 @@ impl Database {
         let pool = AnyPoolOptions::new()
             .max_connections(CONNECTIONS_MAX)
             .acquire_timeout(BUSY_TIMEOUT)
+            // A transaction that failed at its end, as on a full disk, may leave its connection in a state that no later one
+            // can begin from.
+            .before_acquire(|connection, _| {
+                Box::pin(async move { Ok(!connection.is_in_transaction()) })
+            })
             .after_connect(move |connection, _| {
                 Box::pin(async move {
                     let sql = if is_sqlite {
@@ -176,14 +175,30 @@ impl fmt::Debug for Database {
     }
 }
 
-/// Creates the file in WAL mode, which it keeps. It holds stream keys: nobody else on the machine reads it.
+/// Whether the pages of the file, and its indexes and tables, fit together.
+async fn check_file(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    let found: String = sqlx::query_scalar("PRAGMA integrity_check(1)")
+        .fetch_one(connection)
+        .await?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(StoreError::Damaged {
+        path: path.to_owned(),
+        found,
+    })
+}
+
+/// Creates the file in WAL mode, which it keeps, or checks the one that is there. It holds stream keys: nobody else on the machine reads it.
 async fn prepare_file(path: &Path) -> Result<(), StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .busy_timeout(BUSY_TIMEOUT);
-    options.connect().await?.close().await?;
+    let mut connection = options.connect().await?;
+    check_file(&mut connection, path).await?;
+    connection.close().await?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(|source| {
         StoreError::File {
             path: path.to_owned(),

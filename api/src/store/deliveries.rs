@@ -4,6 +4,7 @@ use compositor_core::time::WallTime;
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
+use crate::store::events::envelope;
 use crate::store::{Store, StoreError, WriteTransaction};
 
 /// Events that become deliveries in one transaction.
@@ -232,11 +233,13 @@ pub(super) async fn newest_event(
 
 fn read_row(row: &AnyRow) -> Result<Delivery, StoreError> {
     let attempts: i64 = row.try_get("attempts")?;
+    let number = row.try_get("number")?;
+    let kept: Option<&str> = row.try_get("envelope")?;
     Ok(Delivery {
-        number: row.try_get("number")?,
+        number,
         resource: row.try_get("resource")?,
         at: WallTime(row.try_get("at")?),
         attempts: u32::try_from(attempts).unwrap_or(u32::MAX),
-        envelope: row.try_get("envelope")?,
+        envelope: kept.map(|kept| envelope(number, kept)).transpose()?,
     })
 }

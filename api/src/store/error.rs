@@ -23,6 +23,14 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// What the disk has made of the database is not what was written.
+    #[error("the database file {} is damaged: {found}; restore it from a copy, or move it away to begin anew", path.display())]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What SQLite says of it.
+        found: String,
+    },
     /// The user of the database may not do what a start does.
     #[error("the user may not create tables in the current schema")]
     NoTables,
@@ -71,6 +79,7 @@ impl From<StoreError> for ApiError {
             StoreError::Sql(_)
             | StoreError::Migrate(_)
             | StoreError::File { .. }
+            | StoreError::Damaged { .. }
             | StoreError::NoTables
             | StoreError::Busy
             | StoreError::Corrupt { .. } => Self::internal(error),

@@ -6,6 +6,7 @@ use sqlx::any::AnyRow;
 use tokio::sync::watch;
 
 use crate::event::NewEvent;
+use crate::store::checked;
 use crate::store::deliveries::newest_event;
 use crate::store::{Store, StoreError, WriteTransaction};
 
@@ -57,7 +58,7 @@ pub(crate) async fn append(tx: &mut WriteTransaction, event: &NewEvent) -> Resul
     .bind(event.at.0)
     .bind(event.detail_type.as_str())
     .bind(&event.resource)
-    .bind(&event.envelope)
+    .bind(checked::seal(event.envelope.clone()))
     .execute(&mut **tx)
     .await?;
     tx.announce_events();
@@ -161,9 +162,15 @@ impl Store {
 }
 
 fn read_row(row: &AnyRow) -> Result<StoredEvent, StoreError> {
+    let number = row.try_get("number")?;
     Ok(StoredEvent {
-        number: row.try_get("number")?,
+        number,
         detail_type: row.try_get("detail_type")?,
-        envelope: row.try_get("envelope")?,
+        envelope: envelope(number, row.try_get("envelope")?)?,
     })
+}
+
+/// Reads the envelope of an event back.
+pub(super) fn envelope(number: i64, kept: &str) -> Result<String, StoreError> {
+    checked::open(&format!("event {number}"), kept).map(str::to_owned)
 }

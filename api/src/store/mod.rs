@@ -5,6 +5,7 @@
 
 mod channel_recordings;
 mod channels;
+mod checked;
 mod composition;
 mod compositions;
 mod connection_tokens;
@@ -47,7 +48,7 @@ pub use crate::store::history::{
 pub use crate::store::linked::Linked;
 pub use crate::store::playback::{Revocation, TokenUse};
 pub use crate::store::replicas::{NewReplica, Replica, ReplicaSource};
-pub(crate) use crate::store::resources::to_json;
+pub(crate) use crate::store::resources::plain_json;
 pub use crate::store::resources::{Deletion, NewResource, Record, Resource};
 pub use crate::store::streams::{
     STREAM_EVENTS_MAX, StoredStreamSession, StreamChange, StreamEntry, StreamNews, StreamSessionRow,

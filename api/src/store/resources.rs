@@ -22,6 +22,7 @@ use crate::dto::storage_configuration::StorageConfigurationRecord;
 use crate::pagination::{Page, PageRequest};
 use crate::quotas::Quotas;
 use crate::store::channels::channel_that_refers_to;
+use crate::store::checked;
 use crate::store::database::WriteTransaction;
 use crate::store::linked::{detach_ingest_configurations, stage_that_refers_to};
 use crate::store::{Store, StoreError};
@@ -347,17 +348,22 @@ pub(super) async fn exists(
     Ok(found.is_some())
 }
 
-/// Writes a value as the store keeps it.
-pub(crate) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+/// Writes a value as JSON.
+pub(crate) fn plain_json(value: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|source| StoreError::Corrupt {
         what: "a value that cannot be written as JSON".to_owned(),
         source: Some(source),
     })
 }
 
+/// Writes a value as the store keeps it.
+pub(super) fn to_json(value: &impl Serialize) -> Result<String, StoreError> {
+    plain_json(value).map(checked::seal)
+}
+
 /// Reads a value back; `what` names the row.
 pub(super) fn from_json<T: DeserializeOwned>(what: &str, text: &str) -> Result<T, StoreError> {
-    serde_json::from_str(text).map_err(|source| StoreError::Corrupt {
+    serde_json::from_str(checked::open(what, text)?).map_err(|source| StoreError::Corrupt {
         what: what.to_owned(),
         source: Some(source),
     })

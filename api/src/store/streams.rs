@@ -7,6 +7,7 @@ use sqlx::any::AnyRow;
 use crate::arn::Arn;
 use crate::event::{DetailType, NewEvent};
 use crate::pagination::{Page, PageRequest};
+use crate::store::checked;
 use crate::store::{Store, StoreError, WriteTransaction, events};
 
 /// Events of a session that are kept (IVS model); the oldest go.
@@ -227,11 +228,13 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let events: Result<Vec<StreamEntry>, StoreError> = events.iter().map(read_entry).collect();
+        let opened = |kept: &str| checked::open(&session.stream_id, kept).map(str::to_owned);
+        let ingest: Option<&str> = row.try_get("ingest")?;
         Ok(StoredStreamSession {
             channel: super::resources::read_arn(&channel)?,
+            snapshot: opened(row.try_get("snapshot")?)?,
+            ingest: ingest.map(opened).transpose()?,
             row: session,
-            snapshot: row.try_get("snapshot")?,
-            ingest: row.try_get("ingest")?,
             events: events?,
         })
     }
@@ -249,13 +252,13 @@ async fn change(tx: &mut WriteTransaction, news: &StreamNews) -> Result<bool, St
         .bind(news.channel.account())
         .bind(news.channel.to_string())
         .bind(news.at.0)
-        .bind(snapshot)
+        .bind(checked::seal(snapshot.clone()))
         .execute(&mut **tx)
         .await?,
         StreamChange::Ingest { description } => {
             sqlx::query("UPDATE stream_session SET ingest = $2 WHERE stream_id = $1")
                 .bind(&news.stream_id)
-                .bind(description)
+                .bind(checked::seal(description.clone()))
                 .execute(&mut **tx)
                 .await?
         }

@@ -153,6 +153,7 @@ impl World {
             region: "us-east-1".to_owned(),
             viewers_max,
             broadcasts_max: BROADCASTS_MAX,
+            connections_max: usize::MAX,
         };
         let owner = Owner {
             directory: Arc::new(channel),

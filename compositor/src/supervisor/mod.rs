@@ -21,9 +21,7 @@ use compositor_core::limits::WORKER_DEATHS_MAX;
 use compositor_core::restart_budget::{AfterDeath, RestartBudget};
 use compositor_core::sink::{JournalError, JournalReader, StageJournal};
 use compositor_core::time::{MediaTime, MonotonicTime};
-use compositor_core::worker_protocol::{
-    Checkpoint, FromWorker, Job, Resume, VideoUnit, WorkerStats,
-};
+use compositor_core::worker_protocol::{FromWorker, Job, Resume, VideoUnit, WorkerStats};
 use tokio::io::AsyncRead;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
@@ -61,6 +59,8 @@ pub enum WorkerEvent {
     },
     /// Counters, once a second.
     Stats(WorkerStats),
+    /// From here the composition could be continued, also by another supervisor: everything before it has come.
+    Checkpoint(Resume),
     /// The worker died and a successor starts.
     Died {
         /// Why, for the log.
@@ -110,7 +110,7 @@ impl SupervisorHandle {
     }
 }
 
-/// Starts composing `job` in a worker; the composition ends when `events` is closed, too.
+/// Starts composing `job` in a worker, or goes on with it; the composition ends when `events` is closed, too.
 pub fn supervise<J: StageJournal>(
     program: WorkerProgram,
     job: Job,
@@ -118,20 +118,22 @@ pub fn supervise<J: StageJournal>(
     events: mpsc::Sender<WorkerEvent>,
 ) -> SupervisorHandle {
     let (stop, stopped) = watch::channel(None);
+    let succeeds = job.resume.is_some();
+    let fresh = Resume {
+        checkpoint: None,
+        next_k: vec![0; job.encoders.len()],
+        next_n: 0,
+    };
     let supervisor = Supervisor {
         program,
-        next: Progress {
-            next_k: vec![0; job.encoders.len()],
-            next_n: 0,
-            checkpoint: None,
-        },
+        next: job.resume.clone().unwrap_or(fresh),
         job,
         journal,
         events,
         stopped,
         budget: RestartBudget::default(),
         born: Instant::now(),
-        succeeds: false,
+        succeeds,
     };
     tokio::spawn(supervisor.run());
     SupervisorHandle { stop }
@@ -143,18 +145,11 @@ struct Supervisor<J> {
     journal: Arc<J>,
     events: mpsc::Sender<WorkerEvent>,
     stopped: watch::Receiver<Option<MediaTime>>,
-    next: Progress,
+    /// What has come so far, and from where a successor can continue.
+    next: Resume,
     budget: RestartBudget,
     born: Instant,
     succeeds: bool,
-}
-
-/// What has come so far, and from where a successor can continue.
-#[derive(Debug)]
-struct Progress {
-    next_k: Vec<u64>,
-    next_n: u64,
-    checkpoint: Option<Checkpoint>,
 }
 
 /// How one worker's life ended.
@@ -276,11 +271,7 @@ impl<J: StageJournal> Supervisor<J> {
     }
 
     fn resume(&self) -> Option<Resume> {
-        self.succeeds.then(|| Resume {
-            checkpoint: self.next.checkpoint.clone(),
-            next_k: self.next.next_k.clone(),
-            next_n: self.next.next_n,
-        })
+        self.succeeds.then(|| self.next.clone())
     }
 
     async fn listen(&mut self, mut socket: impl AsyncRead + Unpin, mut silence: Silence) -> Life {
@@ -340,10 +331,12 @@ impl<J: StageJournal> Supervisor<J> {
                 return Ok(None);
             }
             FromWorker::Checkpoint(checkpoint) => {
-                self.journal
-                    .checkpoint(&self.job.composition, checkpoint.read_from);
-                self.next.checkpoint = Some(checkpoint);
-                return Ok(None);
+                // One behind: whoever is told of checkpoints may come back to the one before.
+                if let Some(before) = self.next.checkpoint.replace(checkpoint) {
+                    self.journal
+                        .checkpoint(&self.job.composition, before.read_from);
+                }
+                WorkerEvent::Checkpoint(self.next.clone())
             }
             FromWorker::Ended => return Ok(Some(Life::Ended)),
         };

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use compositor_core::id::{CompositionId, Layer, TrackId};
 use compositor_core::layout::{GridSpec, LayoutSpec, VideoAspectRatio};
 use compositor_core::time::FrameRate;
-use compositor_core::worker_protocol::{EncoderSpec, ToWorker};
+use compositor_core::worker_protocol::{Checkpoint, EncoderSpec, ToWorker};
 use parking_lot::Mutex;
 
 use super::silence::SILENCE_MAX;

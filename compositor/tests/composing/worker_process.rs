@@ -114,7 +114,7 @@ async fn a_killed_worker_is_succeeded_without_a_hole() {
                 video.push(unit);
             }
             WorkerEvent::Audio { n, .. } => audio.push(n),
-            WorkerEvent::Thumbnail { .. } | WorkerEvent::Stats(_) => {}
+            WorkerEvent::Thumbnail { .. } | WorkerEvent::Stats(_) | WorkerEvent::Checkpoint(_) => {}
             WorkerEvent::Ended => break,
             WorkerEvent::Failed(error) => panic!("{error}"),
         }

@@ -4,7 +4,7 @@
 //! blocking thread, one piece at a time, so the spool's lock is never contended.
 
 use std::hash::{BuildHasher, RandomState};
-use std::path::Path;
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -61,7 +61,7 @@ enum Answer {
     Absent,
     Different,
     Failed(StoreError),
-    Unreadable(std::io::Error),
+    Unreadable(io::Error),
 }
 
 /// Why the task ends.
@@ -301,9 +301,9 @@ impl Actor {
     fn upload_file(&mut self, object: ObjectName) {
         let (store, bucket) = (self.store.clone(), self.bucket.clone());
         let request = self.request(object);
-        let path = self.spool.lock().object_path(object);
+        let reading = self.read(object);
         self.uploads.spawn(async move {
-            let answer = match read(&path).await {
+            let answer = match reading.await {
                 Ok(body) => put(&store, &bucket, PutObject { body, ..request }).await,
                 Err(error) => Answer::Unreadable(error),
             };
@@ -333,9 +333,9 @@ impl Actor {
     fn confirm(&mut self, object: ObjectName) {
         let (store, bucket) = (self.store.clone(), self.bucket.clone());
         let key = self.layout.key(object);
-        let path = self.spool.lock().object_path(object);
+        let reading = self.read(object);
         self.uploads.spawn(async move {
-            let answer = match read(&path).await {
+            let answer = match reading.await {
                 Ok(body) => match store.confirm(&bucket, &key, &body).await {
                     Ok(Confirmation::Same) => Answer::Stored,
                     Ok(Confirmation::Absent) => Answer::Absent,
@@ -346,6 +346,20 @@ impl Actor {
             };
             (object, answer)
         });
+    }
+
+    /// The content of an object in the spool, if it is what was written.
+    fn read(&self, object: ObjectName) -> impl Future<Output = io::Result<Bytes>> + use<> {
+        let spool = self.spool.lock();
+        let (path, checksum) = (spool.object_path(object), spool.checksum(object));
+        async move {
+            let content = tokio::fs::read(&path).await?;
+            if checksum.is_some_and(|checksum| checksum != crc32c::crc32c(&content)) {
+                let rule = "it has another checksum than when it was written";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, rule));
+            }
+            Ok(content.into())
+        }
     }
 
     fn request(&self, object: ObjectName) -> PutObject {
@@ -424,10 +438,6 @@ async fn sleep_until(at: Option<Instant>) {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
     }
-}
-
-async fn read(path: &Path) -> std::io::Result<Bytes> {
-    tokio::fs::read(path).await.map(Bytes::from)
 }
 
 async fn put(store: &ObjectStore, bucket: &str, request: PutObject) -> Answer {

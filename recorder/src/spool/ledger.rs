@@ -1,4 +1,4 @@
-//! The ledger of a spool: what became of each object. One JSON line per change, appended.
+//! The ledger of a spool: what became of each object. One line per change, appended, each with its checksum.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -8,6 +8,7 @@ use std::path::Path;
 use compositor_core::time::WallTime;
 use serde::{Deserialize, Serialize};
 
+use super::checked::{self, damaged};
 use crate::key_layout::ObjectName;
 use crate::mux::Continuity;
 use crate::playlist::timed::TimedSegment;
@@ -21,6 +22,7 @@ pub(crate) enum Entry {
     Pending {
         object: ObjectName,
         bytes: u64,
+        crc32c: u32,
         detail: Detail,
     },
     /// A PUT is about to be sent.
@@ -32,6 +34,21 @@ pub(crate) enum Entry {
         outcome: RecordingOutcome,
         ended_at: WallTime,
     },
+}
+
+impl Entry {
+    /// Whether it was on the disk itself before anything was built on it.
+    fn is_forced(&self) -> bool {
+        match self {
+            Self::Pending { .. } | Self::Done { .. } => true,
+            Self::Uploading { .. } | Self::Closed { .. } => false,
+        }
+    }
+}
+
+/// The entry of a line that is whole.
+fn read_line(line: &[u8]) -> Option<Entry> {
+    checked::read(line.strip_suffix(b"\n")?).ok()
 }
 
 /// What only some objects have.
@@ -91,22 +108,33 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Opens the ledger, made if missing, and reads what it holds. A torn last line is cut off.
+    /// Opens the ledger, made if missing, and reads what it holds. Loss of power may tear or damage lines that were not
+    /// forced to the disk: from the first of them on the ledger is cut off. Where lines follow that were forced, something
+    /// else has damaged it.
     pub(crate) fn open(path: &Path) -> io::Result<(Self, Vec<Entry>)> {
         let text = if path.exists() {
             std::fs::read(path)?
         } else {
             Vec::new()
         };
-        let whole = text
-            .iter()
-            .rposition(|&byte| byte == b'\n')
-            .map_or(0, |at| at + 1);
-        let entries = text[..whole]
-            .split(|&byte| byte == b'\n')
-            .filter(|line| !line.is_empty())
-            .map(serde_json::from_slice)
-            .collect::<Result<Vec<Entry>, _>>()?;
+        let mut entries = Vec::new();
+        let mut whole = 0;
+        let mut lines = text.split_inclusive(|&byte| byte == b'\n');
+        for line in lines.by_ref() {
+            match read_line(line) {
+                Some(entry) => entries.push(entry),
+                None => break,
+            }
+            whole += line.len();
+        }
+        if lines.filter_map(read_line).any(|entry| entry.is_forced()) {
+            let number = entries.len() + 1;
+            return Err(damaged(format!("line {number} is damaged")));
+        }
+        if whole < text.len() {
+            let bytes = text.len() - whole;
+            tracing::warn!(path = %path.display(), bytes, "the end of a ledger is torn and cut off");
+        }
         let file = OpenOptions::new().create(true).append(true).open(path)?;
         file.set_len(whole as u64)?;
         Ok((Self { file }, entries))
@@ -114,8 +142,7 @@ impl Ledger {
 
     /// Appends an entry.
     pub(crate) fn append(&mut self, entry: &Entry) -> io::Result<()> {
-        let mut line = serde_json::to_vec(entry)?;
-        line.push(b'\n');
+        let line = checked::write(entry)?;
         let before = self.file.metadata()?.len();
         if let Err(error) = self.file.write_all(&line) {
             self.file.set_len(before)?;
@@ -157,6 +184,7 @@ mod tests {
         let pending = Entry::Pending {
             object,
             bytes: 10,
+            crc32c: 1,
             detail: Detail::None,
         };
         ledger.append(&pending).expect("appends");

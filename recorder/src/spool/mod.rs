@@ -10,8 +10,9 @@
 //! ```
 //!
 //! A segment is sealed in this order: file, ledger, then its units go. So it is there once or can be made again, with the
-//! same bytes.
+//! same bytes. Everything in it has a checksum, but for the latest thumbnail: the next one replaces it anyway.
 
+mod checked;
 mod content;
 mod cutting;
 mod error;
@@ -76,6 +77,14 @@ pub(crate) enum News {
     },
 }
 
+/// An object that is in the spool.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Kept {
+    bytes: u64,
+    /// `None` for the latest thumbnail.
+    crc32c: Option<u32>,
+}
+
 /// A segment whose content is settled.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct Segment {
@@ -94,14 +103,17 @@ pub(crate) struct Spool {
     segments: Vec<Segment>,
     continuity: Continuity,
     codecs: Option<String>,
-    /// Objects that are in the spool, and how long they are.
-    objects: BTreeMap<ObjectName, u64>,
+    objects: BTreeMap<ObjectName, Kept>,
     object_bytes: u64,
     thumbnails: u64,
     next_thumbnail_frame: u64,
     closing: Option<(RecordingOutcome, WallTime)>,
     has_units: bool,
     has_closing_document: bool,
+    /// How many pictures of open segments may not be on the disk itself.
+    unforced_pictures: u32,
+    /// Whether this process began it, and so has put into the bucket all that is there.
+    is_own: bool,
     news: Vec<News>,
     _lock: File,
 }
@@ -179,7 +191,9 @@ impl Spool {
         if self.spec.thumbnails.latest {
             let object = ObjectName::LatestThumbnail;
             self.write_object(object, jpeg)?;
-            self.keep(object, jpeg.len() as u64);
+            let bytes = jpeg.len() as u64;
+            let crc32c = None;
+            self.keep(object, Kept { bytes, crc32c });
             self.news.push(News::LatestThumbnail);
         }
         Ok(())
@@ -222,21 +236,36 @@ impl Spool {
     /// The object is in the bucket.
     pub(crate) fn uploaded(&mut self, object: ObjectName) -> Result<(), SpoolError> {
         self.write_ledger(&Entry::Done { object })?;
-        self.object_bytes -= self.objects.remove(&object).unwrap_or(0);
+        self.sync_ledger()?;
+        if let Some(kept) = self.objects.remove(&object) {
+            self.object_bytes -= kept.bytes;
+        }
         let path = self.object_path(object);
         std::fs::remove_file(&path).doing("remove", &path)
     }
 
     /// Brings open segments to the disk itself.
-    pub(crate) fn sync(&self) -> Result<(), SpoolError> {
-        self.open
-            .values()
-            .try_for_each(|file| file.sync().doing("sync", &self.spec.spool_dir))
+    pub(crate) fn sync(&mut self) -> Result<(), SpoolError> {
+        self.unforced_pictures = 0;
+        for file in self.open.values() {
+            file.sync().doing("sync", &self.spec.spool_dir)?;
+        }
+        let folder = self.spec.spool_dir.join("open");
+        sync_folder(&folder).doing("sync", &folder)
     }
 
-    /// Removes the folder: everything is in the bucket.
+    /// The content of an object that is in the spool must have this checksum.
+    pub(crate) fn checksum(&self, object: ObjectName) -> Option<u32> {
+        self.objects.get(&object)?.crc32c
+    }
+
+    /// Removes the folder: everything is in the bucket. What makes it a spool goes first, so that nobody takes what is left
+    /// for the beginning of a recording if the process dies meanwhile.
     pub(crate) fn remove(&self) -> Result<(), SpoolError> {
         let dir = &self.spec.spool_dir;
+        let specification = dir.join(open::SPECIFICATION);
+        std::fs::remove_file(&specification).doing("remove", &specification)?;
+        sync_folder(dir).doing("sync", dir)?;
         std::fs::remove_dir_all(dir).doing("remove", dir)
     }
 
@@ -310,6 +339,11 @@ impl Spool {
             }
         };
         file.append(unit).doing("append to", &path)?;
+        self.unforced_pictures += u32::from(unit.kind.is_picture());
+        // A worker that catches up makes more than a second of media in a second.
+        if self.unforced_pictures > self.spec.rendition.fps.frames_in(3) / 4 {
+            self.sync()?;
+        }
         if !self.has_units {
             self.has_units = true;
             self.news.push(News::FirstUnit);
@@ -355,21 +389,24 @@ impl Spool {
         content: &[u8],
         detail: Detail,
     ) -> Result<(), SpoolError> {
-        let bytes = content.len() as u64;
+        let (bytes, crc32c) = (content.len() as u64, crc32c::crc32c(content));
         self.write_object(object, content)?;
         self.write_ledger(&Entry::Pending {
             object,
             bytes,
+            crc32c,
             detail,
         })?;
-        self.ledger.sync().doing("sync", &self.spec.spool_dir)?;
-        self.announce(object, bytes, false);
+        self.sync_ledger()?;
+        let crc32c = Some(crc32c);
+        self.announce(object, Kept { bytes, crc32c }, !self.is_own);
         Ok(())
     }
 
     /// An object is in the spool and shall be uploaded.
-    fn announce(&mut self, object: ObjectName, bytes: u64, unconfirmed: bool) {
-        self.keep(object, bytes);
+    fn announce(&mut self, object: ObjectName, kept: Kept, unconfirmed: bool) {
+        self.keep(object, kept);
+        let bytes = kept.bytes;
         let is_closing = matches!(object, ObjectName::Ended | ObjectName::Failed);
         self.has_closing_document |= is_closing;
         self.news.push(if is_closing {
@@ -388,9 +425,10 @@ impl Spool {
     }
 
     /// Counts an object that is in the spool.
-    fn keep(&mut self, object: ObjectName, bytes: u64) {
-        let before = self.objects.insert(object, bytes).unwrap_or(0);
-        self.object_bytes = self.object_bytes + bytes - before;
+    fn keep(&mut self, object: ObjectName, kept: Kept) {
+        let before = self.objects.insert(object, kept);
+        self.object_bytes =
+            self.object_bytes + kept.bytes - before.map_or(0, |before| before.bytes);
     }
 
     /// Writes the file of an object: under another name first, so that it is never there in part.
@@ -415,6 +453,10 @@ impl Spool {
             .doing("append to the ledger of", &self.spec.spool_dir)
     }
 
+    fn sync_ledger(&self) -> Result<(), SpoolError> {
+        self.ledger.sync().doing("sync", &self.spec.spool_dir)
+    }
+
     fn units_path(&self, stretch: u64) -> PathBuf {
         self.spec
             .spool_dir
@@ -432,7 +474,12 @@ fn write_whole(path: &Path, content: &[u8]) -> std::io::Result<()> {
     file.sync_data()?;
     std::fs::rename(&partial, path)?;
     match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
+        Some(folder) => sync_folder(folder),
         None => Ok(()),
     }
+}
+
+/// Brings the names in a folder to the disk itself.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    File::open(folder)?.sync_all()
 }

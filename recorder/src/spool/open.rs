@@ -11,13 +11,14 @@ use super::cutting::Cutting;
 use super::error::IoContext;
 use super::ledger::{self, Detail, Entry, Ledger, ObjectState, SealedSegment};
 use super::units::{UnitFile, UnitKind};
-use super::{News, Segment, Spool, SpoolError, write_whole};
+use super::{Kept, News, Segment, Spool, SpoolError, checked, sync_folder, write_whole};
 use crate::key_layout::ObjectName;
 use crate::metadata;
 use crate::mux::Continuity;
 use crate::recording::{RecordingSpec, Source};
 
-const SPECIFICATION: &str = "recording.json";
+/// The file that makes a folder a spool.
+pub(super) const SPECIFICATION: &str = "recording.json";
 
 /// `recording.json`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,11 +41,16 @@ impl Spool {
             return Err(SpoolError::Exists { dir });
         }
         let specification = Specification { spec, started_at };
-        let text = serde_json::to_vec(&specification)
-            .map_err(Into::into)
-            .doing("write", &path)?;
+        let text = checked::write(&specification).doing("write", &path)?;
         write_whole(&path, &text).doing("write", &path)?;
+        // The folder of all spools may be as new.
+        for above in dir.ancestors().skip(1).take(2) {
+            sync_folder(above).doing("sync", above)?;
+        }
         let (mut spool, _) = Self::empty(specification, lock)?;
+        // The name of the ledger.
+        sync_folder(&dir).doing("sync", &dir)?;
+        spool.is_own = true;
         spool.add_started()?;
         Ok(spool)
     }
@@ -54,13 +60,12 @@ impl Spool {
         let path = dir.join(SPECIFICATION);
         let text = std::fs::read(&path).doing("read", &path)?;
         let lock = lock(dir)?;
-        let mut specification: Specification = serde_json::from_slice(&text)
-            .map_err(Into::into)
-            .doing("understand", &path)?;
+        let mut specification: Specification = checked::read(&text).doing("understand", &path)?;
         specification.spec.spool_dir = dir.to_owned();
         let (mut spool, entries) = Self::empty(specification, lock)?;
         spool.replay(&entries)?;
         spool.reopen_units()?;
+        spool.check_segments()?;
         if !entries
             .iter()
             .any(|entry| matches!(entry, Entry::Pending { .. }))
@@ -97,6 +102,8 @@ impl Spool {
             closing: None,
             has_units: false,
             has_closing_document: false,
+            unforced_pictures: 0,
+            is_own: false,
             news: Vec::new(),
             _lock: lock,
         };
@@ -126,10 +133,12 @@ impl Spool {
                 Entry::Pending {
                     object,
                     bytes,
+                    crc32c,
                     detail,
                 } => {
-                    self.replay_pending(*object, *bytes, detail);
-                    self.replay_state(*object, *bytes, states[object])?;
+                    let (bytes, crc32c) = (*bytes, Some(*crc32c));
+                    self.replay_pending(*object, bytes, detail);
+                    self.replay_state(*object, Kept { bytes, crc32c }, states[object])?;
                 }
                 Entry::Closed { outcome, ended_at } => {
                     self.closing = Some((outcome.clone(), *ended_at));
@@ -139,7 +148,8 @@ impl Spool {
         }
         let latest = self.object_path(ObjectName::LatestThumbnail);
         if let Ok(found) = latest.metadata() {
-            self.keep(ObjectName::LatestThumbnail, found.len());
+            let (bytes, crc32c) = (found.len(), None);
+            self.keep(ObjectName::LatestThumbnail, Kept { bytes, crc32c });
             self.news.push(News::LatestThumbnail);
         }
         Ok(())
@@ -175,7 +185,7 @@ impl Spool {
     fn replay_state(
         &mut self,
         object: ObjectName,
-        bytes: u64,
+        kept: Kept,
         state: ObjectState,
     ) -> Result<(), SpoolError> {
         let path = self.object_path(object);
@@ -190,7 +200,7 @@ impl Spool {
             };
         }
         // PENDING too: after loss of power the ledger may lack its last lines.
-        self.announce(object, bytes, true);
+        self.announce(object, kept, true);
         Ok(())
     }
 
@@ -223,6 +233,24 @@ impl Spool {
         }
         if self.has_units {
             self.news.push(News::FirstUnit);
+        }
+        Ok(())
+    }
+
+    /// The ledger may not know the newest segment, which can be made again from its units. If they are gone, or it does not
+    /// know more, it has lost lines that were on the disk.
+    fn check_segments(&self) -> Result<(), SpoolError> {
+        let folder = self.spec.spool_dir.join("objects");
+        let known = self.segments.len() as u64;
+        let can_be_made = self.open.contains_key(&self.cutting.next_segment());
+        for entry in std::fs::read_dir(&folder).doing("read", &folder)? {
+            let path = entry.doing("read", &folder)?.path();
+            let segment = path.extension().filter(|it| *it == "ts");
+            let number = segment.and_then(|_| path.file_stem()?.to_str()?.parse::<u64>().ok());
+            if number.is_some_and(|i| i > known || i == known && !can_be_made) {
+                let lost = checked::damaged("its ledger does not know it, and its units are gone");
+                return Err(lost).doing("continue with", &path);
+            }
         }
         Ok(())
     }

@@ -28,6 +28,16 @@ pub(crate) enum UnitKind {
     DateRange,
 }
 
+impl UnitKind {
+    /// Whether it is shown.
+    pub(crate) fn is_picture(self) -> bool {
+        match self {
+            Self::Video | Self::Keyframe => true,
+            Self::Audio | Self::Metadata | Self::Start | Self::DateRange => false,
+        }
+    }
+}
+
 /// One numbered access unit.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Unit {
@@ -114,7 +124,11 @@ impl UnitFile {
             (Vec::new(), 0)
         };
         let file = OpenOptions::new().create(true).append(true).open(path)?;
-        file.set_len(bytes)?;
+        let torn = file.metadata()?.len() - bytes;
+        if torn > 0 {
+            tracing::warn!(path = %path.display(), torn, "the end of an open segment is torn and cut off");
+            file.set_len(bytes)?;
+        }
         Ok((Self { file, bytes }, units))
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::support::check::check_recording;
 use crate::support::media::Media;
+use crate::support::random::Random;
 use crate::support::server::{Fault, Server};
 use crate::support::{BUCKET, PREFIX, clock, crash, events_until, feed, is_finished, spec, store};
 use bytes::Bytes;
@@ -450,7 +451,7 @@ async fn a_finished_recording_is_sealed_before_it_is_uploaded() {
 #[tokio::test]
 async fn crashes_at_random_points_lose_nothing_and_double_nothing() {
     let world = World::new(NTSC, 450).await;
-    let mut random = Random(0x5EED_1234_5678_9ABC);
+    let mut random = Random::new(0x5EED_1234_5678_9ABC);
     let (mut recording, mut events) = world.start().await;
     let mut k = 0;
     for crashes in 0..12 {
@@ -531,16 +532,4 @@ async fn wait_for(what: &str, condition: impl Fn() -> bool) {
     let limit = Duration::from_secs(60);
     let waited = tokio::time::timeout(limit, waiting).await;
     waited.unwrap_or_else(|_| panic!("no longer waiting for {what}"));
-}
-
-/// xorshift64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
 }

@@ -6,6 +6,7 @@ import http.server
 import json
 import ssl
 import threading
+import time
 
 import requests
 from botocore.auth import SigV4Auth
@@ -31,7 +32,9 @@ def read_events(server, count, last=None, wanted=lambda envelope: True):
     response = open_events(server, last)
     assert response.status_code == 200, response.text
     found, fields = [], {}
+    deadline = time.monotonic() + READ_LIMIT_S
     for line in response.iter_lines(decode_unicode=True):
+        assert time.monotonic() < deadline, f"{len(found)} of {count} events within {READ_LIMIT_S} s: {found}"
         if line:
             name, _, value = line.partition(":")
             fields[name] = value.strip()

@@ -108,12 +108,7 @@ class Recording:
 
     def sound(self):
         """All samples, mono, -1 to 1, from PTS zero of the recording on."""
-        raw = subprocess.run(
-            ["ffmpeg", "-v", "error", "-i", self.multivariant, "-vn", "-ac", "1", "-ar",
-             str(SAMPLE_RATE), "-f", "f32le", "-"],
-            check=True, capture_output=True,
-        ).stdout
-        return np.frombuffer(raw, np.float32)
+        return sound_of(self.multivariant)
 
     def assert_whole(self, fps=30, segment_s=2, tail_sounds=2):
         """The playlist is closed, EXTINF sums match, the frame grid is exact and the sound has no gap.
@@ -135,6 +130,27 @@ class Recording:
         assert abs(len(audio) * AAC_STEP_90K - len(video) * 90_000 / fps) <= tail_sounds * AAC_STEP_90K
         assert abs(video[0][0] - audio[0][0]) <= AAC_STEP_90K
         return len(video)
+
+
+def small_pictures(playlist):
+    """Every picture of a playlist, grey and small enough to keep many: array of shape (n, 90, 160)."""
+    width, height = 160, 90
+    raw = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", playlist, "-an", "-fps_mode", "passthrough",
+         "-vf", f"scale={width}:{height}:flags=area", "-pix_fmt", "gray", "-f", "rawvideo", "-"],
+        check=True, capture_output=True,
+    ).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, height, width).astype(np.int16)
+
+
+def sound_of(playlist):
+    """All samples of a playlist, mono, -1 to 1, from PTS zero of the recording on."""
+    raw = subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", playlist, "-vn", "-ac", "1", "-ar",
+         str(SAMPLE_RATE), "-f", "f32le", "-"],
+        check=True, capture_output=True,
+    ).stdout
+    return np.frombuffer(raw, np.float32)
 
 
 def rgb(color):

@@ -26,6 +26,19 @@ pub struct SavedComposition {
     deadlines: Vec<(Timer, WallTime)>,
 }
 
+impl SavedComposition {
+    /// Whether there was more to compose.
+    pub fn is_running(&self) -> bool {
+        match self.state {
+            CompositionState::Starting | CompositionState::Active => true,
+            CompositionState::Stopping { .. }
+            | CompositionState::Stopped { .. }
+            | CompositionState::Failed { .. }
+            | CompositionState::Forgotten => false,
+        }
+    }
+}
+
 impl Composition {
     /// What to save. `now` and `wall` are the same instant.
     pub fn save(&self, now: MonotonicTime, wall: WallTime) -> SavedComposition {

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod media;
+pub(crate) mod random;
 pub(crate) mod server;
 
 use std::path::Path;
