@@ -7,9 +7,9 @@ import pytest
 from support import recording as rec
 from support import stage as st
 from support.events import read_events
+from support.metrics import SETTING, values
 from support.server import Server, wait_for
 from support.throttle import Throttle
-from test_metrics import TOKEN, values
 
 # Of what the worker needs: less than what the last step saves.
 SHARE = 0.5
@@ -48,7 +48,7 @@ def cpus_needed(server):
 
 
 def test_a_starved_composition_is_degraded_and_restored_and_its_recording_is_whole(binary, make_client, tmp_path):
-    config = f'metrics_token = "{TOKEN}"\n[journal]\nkeep_hours = 1\n'
+    config = SETTING + "[journal]\nkeep_hours = 1\n"
     with Server(binary, tmp_path / "server", config) as server:
         realtime, s3 = make_client("ivs-realtime", server.http), make_client("s3", server.s3)
         stage = st.make_stage(realtime)

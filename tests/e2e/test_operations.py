@@ -8,27 +8,17 @@ import subprocess
 import requests
 
 from support import stage as st
+from support.metrics import SETTING, read, values
 from support.server import Server, wait_for
 
 ROOT = pathlib.Path(__file__).parents[2]
 DOCS, METRICS = ROOT / "docs", ROOT / "api/src/metrics"
-TOKEN = "scrape-scrape-scrape"
 # Of a source whose picture and sound are made on one clock: half a frame, and how far a slew may be behind.
 SKEW_MAX_S = 0.04
 
 
-def read(server, token=TOKEN):
-    return requests.get(f"{server.http}/metrics", headers={"Authorization": f"Bearer {token}"}, timeout=5)
-
-
-def values(server, name):
-    """Of one metric: the value for each set of labels."""
-    found = re.findall(rf"^{name}{{(.*)}} (\S+)$", read(server).text, re.MULTILINE)
-    return {labels: float(value) for labels, value in found}
-
-
 def test_metrics_follow_a_composition_from_its_first_second_to_its_end(binary, make_client, tmp_path):
-    with Server(binary, tmp_path / "server", f'metrics_token = "{TOKEN}"\n') as server:
+    with Server(binary, tmp_path / "server", SETTING) as server:
         realtime, s3 = make_client("ivs-realtime", server.http), make_client("s3", server.s3)
         assert (read(server, "guess-guess-guess").status_code, read(server).status_code) == (401, 200)
         stage = st.make_stage(realtime)

@@ -15,9 +15,9 @@ from support import s3_proxy as faulty
 from support import stage as st
 from support.bucket_watcher import BucketWatcher
 from support.events import read_events
+from support.metrics import SETTING, values
 from support.s3_world import FPS, SEGMENT_S, Site
 from support.server import wait_for
-from test_metrics import TOKEN, values
 
 AREA = "S3"
 # One after the other, for one recording.
@@ -81,7 +81,7 @@ def run(binary, server, s3, make_client, tmp_path_factory, request):
         site = {
             name: Site(binary, folder / name, server, s3, make_client, settings)
             for name, settings in {
-                "brief": f'metrics_token = "{TOKEN}"', "others": "", "small": "[spool]\nmax_mib = 1",
+                "brief": SETTING, "others": "", "small": "[spool]\nmax_mib = 1",
             }.items()
         }
         seen |= {"site": site, "watcher": watcher}

@@ -14,8 +14,8 @@ import requests
 from support import recording as rec
 from support import stage as st
 from support.events import read_events
+from support.metrics import SETTING, values
 from support.server import Server, wait_for
-from test_metrics import TOKEN, values
 
 SEED = 20261129
 # DESIGN.md 3.3: what the broadcast may lag before it has caught up, and how soon.
@@ -81,7 +81,7 @@ def caught_up(server, last_cpu):
 def killed(binary, make_client, tmp_path_factory):
     """One composition whose worker dies five times within a minute, and the same composition without any death."""
     folder = tmp_path_factory.mktemp("worker-death")
-    config = f'metrics_token = "{TOKEN}"\n[journal]\nkeep_hours = 1\n'
+    config = SETTING + "[journal]\nkeep_hours = 1\n"
     dice = random.Random(SEED)
     ways = [*dice.sample(list(DEATHS), len(DEATHS)), "SIGKILL"]
     seen = {"states": set(), "streams": set(), "behind": [], "ways": ways}
