@@ -21,7 +21,8 @@ FPS = 15
 VIDEO = {"width": 320, "height": 180, "framerate": float(FPS), "bitrate": 300_000}
 # A frame is as long as so many AAC frames, rounded up.
 FRAME_SOUNDS = 4
-RECONNECTING_LIMIT_S = 3
+# Three seconds, and one for a machine that does much else meanwhile.
+RECONNECTING_LIMIT_S = 3 + 1
 # Waits of 1, 2, 4 s, and what nginx takes to notice that a connection is gone.
 BACK_LIMIT_S = 20
 # After half a minute the next attempt may be half a minute away.
