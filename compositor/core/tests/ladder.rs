@@ -72,7 +72,7 @@ impl World {
 fn who_stays_late_goes_down_a_step_at_a_time_to_the_last() {
     let mut world = World::new();
     world.seconds(60, |second| LATE_MS + 300 * second, 100);
-    assert_eq!(world.taken, [(3, 1), (6, 2), (9, 3), (12, 4)]);
+    assert_eq!(world.taken, [(3, 1), (6, 2), (9, 3), (12, 4), (15, 5)]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn who_keeps_pace_with_cpu_to_spare_goes_up_to_full_quality() {
     world.taken.clear();
     world.now = MonotonicTime(0);
     world.seconds(60, |_| ON_TIME_MS, 40);
-    assert_eq!(world.taken, [(6, 3), (12, 2), (18, 1), (24, 0)]);
+    assert_eq!(world.taken, [(6, 4), (12, 3), (18, 2), (24, 1), (30, 0)]);
 }
 
 #[test]
