@@ -18,7 +18,7 @@ use compositor_core::time::{MediaTime, MonotonicTime};
 use compositor_core::worker_protocol::{Job, Resume, VideoUnit, WorkerStats};
 use stage_gateway::event::{GatewayEvent, GatewayEventKind};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 
 use super::Services;
 use super::continuation::ContinuationFile;
@@ -28,13 +28,13 @@ use super::kept_jobs::KeptJobs;
 use super::left::{Left, Resumed};
 use super::progress::progress;
 use super::quality::QualityControl;
+use super::unstored::Unstored;
+use super::wake::{Wake, Wakers};
 use crate::arn::Arn;
 use crate::backend::{CompositionSpec, DestinationTarget};
 use crate::event::{
-    NewEvent, QualityChange, SpoolChange, composition_event, quality_event, spool_event,
-    worker_died_event,
+    QualityChange, SpoolChange, composition_event, quality_event, spool_event, worker_died_event,
 };
-use crate::store::CompositionProgress;
 
 /// Units between the worker and the destinations; few, because the worker's socket already holds some.
 const WORKER_EVENTS_MAX: usize = 16;
@@ -45,9 +45,6 @@ const REPORTS_MAX: usize = 32;
 /// disk may have been noticed by then.
 const STORE_AGAIN_MAX: usize = 360;
 const STORE_AGAIN_AFTER: Duration = Duration::from_secs(10);
-
-/// Events that wait for the store: more than a composition has in the hours that a database may be away.
-const UNSTORED_EVENTS_MAX: usize = 1000;
 
 /// What others ask of a running composition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -85,32 +82,6 @@ pub(super) struct Driver {
     unstored: Unstored,
 }
 
-/// What the store has not taken yet.
-#[derive(Default)]
-struct Unstored {
-    /// The newest state.
-    progress: Option<CompositionProgress>,
-    /// What led to it.
-    events: Vec<NewEvent>,
-}
-
-/// Everything that can wake the driver.
-enum Wake {
-    Command(Command),
-    Worker(WorkerEvent),
-    Report(Report),
-    Gateway(Result<GatewayEvent, RecvError>),
-    Timeout,
-}
-
-/// Where the driver is woken from.
-struct Wakers {
-    commands: mpsc::Receiver<Command>,
-    reports: mpsc::Receiver<Report>,
-    worker: mpsc::Receiver<WorkerEvent>,
-    gateway: broadcast::Receiver<GatewayEvent>,
-}
-
 /// Drives the composition to its end.
 pub(super) async fn drive(
     services: Arc<Services>,
@@ -134,6 +105,7 @@ pub(super) async fn drive(
         ),
     };
     let destinations = BTreeMap::new();
+    let unstored = Unstored::of(spec.id.clone());
     let mut driver = Driver {
         services,
         spec,
@@ -147,7 +119,7 @@ pub(super) async fn drive(
         recordings,
         continuation: None,
         quality: None,
-        unstored: Unstored::default(),
+        unstored,
     };
     let mut wakers = Wakers {
         commands,
@@ -185,26 +157,6 @@ struct Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         self.services.load.lock().forget(&self.composition);
-    }
-}
-
-impl Wakers {
-    async fn next(&mut self, until_timeout: Option<Duration>) -> Wake {
-        let timeout = async {
-            match until_timeout {
-                Some(duration) => tokio::time::sleep(duration).await,
-                None => std::future::pending().await,
-            }
-        };
-        // What was asked for comes first, and media last: there may always be more of it.
-        tokio::select! {
-            biased;
-            Some(command) = self.commands.recv() => Wake::Command(command),
-            () = timeout => Wake::Timeout,
-            Some(report) = self.reports.recv() => Wake::Report(report),
-            event = self.gateway.recv() => Wake::Gateway(event),
-            Some(event) = self.worker.recv() => Wake::Worker(event),
-        }
     }
 }
 
@@ -347,7 +299,8 @@ impl Driver {
             WorkerEvent::Died { cause } => {
                 tracing::warn!(%composition, cause, "worker died, a successor continues");
                 let at = self.services.clock.wall();
-                self.keep_event(worker_died_event(&self.spec, at, &cause));
+                self.unstored
+                    .event(worker_died_event(&self.spec, at, &cause));
                 self.store().await;
             }
             WorkerEvent::Ended => self.finish().await,
@@ -379,7 +332,7 @@ impl Driver {
         let (from, behind_ms) = (pace.step, pace.behind.as_millis());
         tracing::info!(composition = %self.spec.id, from, step, behind_ms, "quality changes");
         let change = QualityChange { from, step };
-        self.keep_event(quality_event(
+        self.unstored.event(quality_event(
             &self.spec,
             self.services.clock.wall(),
             change,
@@ -414,7 +367,7 @@ impl Driver {
                 self.store().await;
             }
             match output {
-                Output::StateChanged(state) => self.unstored.progress = Some(progress(&state)),
+                Output::StateChanged(state) => self.unstored.state(progress(&state)),
                 Output::Event(event) => self.note(&event),
                 Output::OpenDestination { id, attempt } => self.open(id, attempt).await,
                 Output::RetryDestination { id, attempt } => match self.destinations.get_mut(&id) {
@@ -434,31 +387,17 @@ impl Driver {
     /// Stores the newest state and the events that led to it, at once or not at all.
     async fn store(&mut self) {
         let clock = self.services.clock;
-        if let Some(progress) = &mut self.unstored.progress {
+        if let Some(progress) = self.unstored.waiting_state() {
             progress.saved = Some(self.machine.save(clock.monotonic(), clock.wall()));
         }
-        let (store, Unstored { progress, events }) = (&self.services.store, &self.unstored);
-        let stored = match progress {
-            Some(progress) => (store
-                .update_composition(&self.spec.id, progress, events)
-                .await)
-                .map(drop),
-            None if events.is_empty() => return,
-            None => store.append_events(events).await,
-        };
-        match stored {
-            Ok(()) => self.unstored = Unstored::default(),
-            Err(error) => {
-                tracing::error!(composition = %self.spec.id, error = %error_chain(&error), "state not stored");
-            }
-        }
+        self.unstored.store(&self.services.store).await;
     }
 
     /// The last state is worth waiting for: without it the composition would be shown, and hold its channel, until the
     /// server restarts.
     async fn store_last(mut self) {
         for _ in 0..STORE_AGAIN_MAX {
-            if self.unstored.progress.is_none() && self.unstored.events.is_empty() {
+            if self.unstored.is_empty() {
                 return;
             }
             tokio::time::sleep(STORE_AGAIN_AFTER).await;
@@ -468,7 +407,8 @@ impl Driver {
 
     fn note(&mut self, event: &Event) {
         let at = self.services.clock.wall();
-        self.keep_event(composition_event(&self.spec, at, event));
+        self.unstored
+            .event(composition_event(&self.spec, at, event));
         tracing::info!(
             composition = %self.spec.id,
             destination = event.destination().map(DestinationId::as_str),
@@ -482,15 +422,7 @@ impl Driver {
         let at = self.services.clock.wall();
         let bytes = (bytes, self.services.spool_bytes_max);
         let event = spool_event(&arn, destination.as_str(), at, change, bytes);
-        self.keep_event(event);
-    }
-
-    fn keep_event(&mut self, event: NewEvent) {
-        if self.unstored.events.len() < UNSTORED_EVENTS_MAX {
-            self.unstored.events.push(event);
-        } else {
-            tracing::error!(composition = %self.spec.id, "an event is lost: the store takes none");
-        }
+        self.unstored.event(event);
     }
 
     async fn open(&mut self, id: DestinationId, attempt: u32) {

@@ -9,6 +9,8 @@ mod left;
 mod load;
 mod progress;
 mod quality;
+mod unstored;
+mod wake;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -82,7 +82,9 @@ fn a_clock_that_is_200_ppm_off_does_not_part_flash_and_beep() {
     let own = skews_ms(5, 0)[0];
     for ppm in [-200, 200] {
         let mut skews = skews_ms(240, ppm);
-        skews.iter_mut().for_each(|skew| *skew = (*skew - own).abs());
+        skews
+            .iter_mut()
+            .for_each(|skew| *skew = (*skew - own).abs());
         skews.sort_by(f64::total_cmp);
         let (p99, worst) = (skews[skews.len() * 99 / 100], skews[skews.len() - 1]);
         println!("{ppm} ppm: p99 {p99:.1} ms, worst {worst:.1} ms");
