@@ -9,7 +9,8 @@ import urllib.parse
 
 from support import recording as rec
 from support import stage as st
-from support.relay import Background, Relay
+from support.background import Background
+from support.relay import Relay
 from support.server import Server, wait_for
 
 # The smallest that IPv6 allows: WebRTC sends 1,200 bytes of UDP payload at most, the tunnels of this world take away the rest.

@@ -18,9 +18,10 @@ from av import AudioFrame, VideoFrame
 
 from support import recording as rec
 from support import stage as st
+from support.background import Background
 from support.browser import Browser
 from support.peer import exchange
-from support.relay import Background, Relay
+from support.relay import Relay
 from support.server import wait_for
 
 JITTER_S = 0.030

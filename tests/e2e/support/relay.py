@@ -13,23 +13,6 @@ OWN_HEADERS = ("connection", "content-length", "date", "server", "transfer-encod
 IP_UDP_HEADER_BYTES = 28
 
 
-class Background:
-    """An asyncio loop in a thread of its own."""
-
-    def __init__(self):
-        self.loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self._thread.start()
-
-    def run(self, coroutine, limit_s=20):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(limit_s)
-
-    def close(self):
-        self.loop.call_soon_threadsafe(self.loop.stop)
-        self._thread.join(5)
-        self.loop.close()
-
-
 class _Far(asyncio.DatagramProtocol):
     """What the server sends to one publisher."""
 

@@ -4,9 +4,9 @@ uploaded keeps the rules of recordings."""
 import asyncio
 import hashlib
 import re
-import threading
 
-HEAD_BYTES_MAX = 64 * 1024
+from .background import STREAM_LIMIT_BYTES, Proxy
+
 SLOW_BYTES_PER_S = 1000
 
 NONE = "none"
@@ -80,57 +80,29 @@ class UploadRules:
             self.stored.setdefault(request.bucket, set()).add(request.key)
 
 
-class S3Proxy:
+class S3Proxy(Proxy):
     """Listens on loopback. `set` chooses what goes wrong with the requests to a bucket; `vanish` is for all of them."""
 
     def __init__(self, port):
-        self.behind, self.port = port, 0
         self.injected = {}
         self.rules = UploadRules()
-        self._faults, self._connections = {}, set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self.appear()
+        self._faults = {}
+        super().__init__(port)
         self.url = f"http://127.0.0.1:{self.port}"
 
     def set(self, bucket, fault):
         self.injected[bucket] = 0
         self._faults[bucket] = fault
 
-    def vanish(self):
-        """Nobody listens any more."""
-        self._run(self._vanish())
-
-    def appear(self):
-        self._run(self._listen())
-
-    def close(self):
-        self.vanish()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-
-    def _run(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
-
-    async def _listen(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=HEAD_BYTES_MAX)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _vanish(self):
-        self._server.close()
-        for writer in list(self._connections):
-            writer.transport.abort()
-
-    async def _serve(self, reader, writer):
-        self._connections.add(writer)
+    async def serve(self, reader, writer):
+        self.connections.add(writer.transport)
         try:
             while await self._one(reader, writer):
                 pass
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
-            self._connections.discard(writer)
+            self.connections.discard(writer.transport)
             writer.close()
 
     async def _one(self, reader, writer):
@@ -184,7 +156,7 @@ class S3Proxy:
 
     async def _forward(self, request):
         """The whole answer of the server behind."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.behind, limit=HEAD_BYTES_MAX)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.behind, limit=STREAM_LIMIT_BYTES)
         try:
             writer.write(request.head + request.body)
             await writer.drain()

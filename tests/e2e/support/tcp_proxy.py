@@ -1,22 +1,16 @@
 """A proxy before a TCP server: it closes, resets, hangs, falls silent, disappears."""
 
 import asyncio
-import threading
+
+from .background import Proxy
 
 READ_BYTES = 64 * 1024
 
 
-class TcpProxy:
-    """Listens on loopback for what is behind `port`, which may be set later."""
+class TcpProxy(Proxy):
+    """Passes on what comes until it is told otherwise."""
 
-    def __init__(self, port=None):
-        self.behind, self.port = port, 0
-        self.accepted = 0
-        self._connections = set()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
-        self.appear()
+    accepted = 0
 
     def close_connections(self):
         """As a server that ends: FIN."""
@@ -38,37 +32,14 @@ class TcpProxy:
         """Ends what hangs or is mute; the server behind may not have noticed until now."""
         self._each(lambda connection: connection.is_well or connection.abort())
 
-    def vanish(self):
-        self._run(self._vanish())
-
-    def appear(self):
-        self._run(self._listen())
-
-    def close(self):
-        self.vanish()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-
-    def _run(self, work):
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
-
     def _each(self, action):
         async def act():
-            for connection in list(self._connections):
+            for connection in list(self.connections):
                 action(connection)
 
-        self._run(act())
+        self.background.run(act())
 
-    async def _listen(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def _vanish(self):
-        self._server.close()
-        for connection in list(self._connections):
-            connection.abort()
-
-    async def _serve(self, reader, writer):
+    async def serve(self, reader, writer):
         self.accepted += 1
         try:
             far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.behind)
@@ -76,7 +47,7 @@ class TcpProxy:
             writer.transport.abort()
             return
         connection = _Connection(writer, far_writer)
-        self._connections.add(connection)
+        self.connections.add(connection)
         try:
             await asyncio.gather(
                 connection.pump(reader, far_writer, lambda: False),
@@ -84,7 +55,7 @@ class TcpProxy:
         except OSError:
             connection.abort()
         finally:
-            self._connections.discard(connection)
+            self.connections.discard(connection)
             connection.close()
 
 
