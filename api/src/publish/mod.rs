@@ -25,8 +25,8 @@ const REQUESTS_MAX: usize = 16;
 /// When the first sender report comes, and how often the others: as early as a browser's and as often as its video's.
 const FIRST_REPORT: Duration = Duration::from_millis(100);
 const REPORT_PERIOD: Duration = Duration::from_secs(1);
-/// How long the connection may take to come up.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the connection may take to come up: a lost flight of DTLS is sent again after 1, 2, 4, 8 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(25);
 
 /// Why publishing failed.
 #[derive(Debug, thiserror::Error)]

@@ -15,20 +15,20 @@ from support.server import Server
 CONFIG = ""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def results():
     found = Results()
     yield found
     found.write()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def conforming_server(binary, tmp_path_factory):
     with Server(binary, tmp_path_factory.mktemp("conformance"), config=CONFIG) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(conforming_server, results, session_client):
     realtime = session_client("ivs-realtime", conforming_server.http)
     ivs = session_client("ivs", conforming_server.http)
@@ -39,7 +39,7 @@ def world(conforming_server, results, session_client):
     world.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def wire(conforming_server):
     wire = Wire(conforming_server.http)
     yield wire

@@ -10,7 +10,7 @@ import time
 
 READY_LIMIT_S = 30
 STOP_LIMIT_S = 15
-PUBLISH_LIMIT_S = 20
+PUBLISH_LIMIT_S = 30
 
 
 def wait_for(what, condition, limit_s, every_s=0.1):
