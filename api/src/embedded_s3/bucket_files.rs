@@ -193,9 +193,19 @@ fn is_absent(error: &io::Error) -> bool {
     )
 }
 
-/// The backend looks whether a file of attributes is there before it reads it; one that goes in between is an internal error.
-fn is_disturbed(error: &S3Error) -> bool {
-    *error.code() == S3ErrorCode::InternalError
+/// Reads an object, again if it is replaced meanwhile: the backend looks whether a file of attributes is there before it reads
+/// it, and one that goes in between is an internal error.
+async fn undisturbed<T, Reading>(read: impl Fn() -> Reading + Send) -> S3Result<T>
+where
+    Reading: Future<Output = S3Result<T>> + Send,
+{
+    for _ in 1..READS_MAX {
+        match read().await {
+            Err(error) if *error.code() == S3ErrorCode::InternalError => {}
+            answer => return answer,
+        }
+    }
+    read().await
 }
 
 async fn is_folder(path: &Path) -> S3Result<bool> {
@@ -324,14 +334,7 @@ impl S3 for BucketFiles {
             // The last 100 bytes of 10 are all 10; the backend would look before the beginning.
             req.input.range = Some(Range::Suffix { length: len });
         }
-        let mut attempts = READS_MAX;
-        let mut response = loop {
-            attempts -= 1;
-            match self.files.get_object(req.clone()).await {
-                Err(error) if attempts > 0 && is_disturbed(&error) => {}
-                read => break read?,
-            }
-        };
+        let mut response = undisturbed(|| self.files.get_object(req.clone())).await?;
         let output = &mut response.output;
         output.content_type = content_type(&key, output.content_type.take());
         output.cache_control = cache_control(&key, output.cache_control.take());
@@ -345,14 +348,7 @@ impl S3 for BucketFiles {
     ) -> S3Result<S3Response<HeadObjectOutput>> {
         let key = req.input.key.clone();
         self.object(&req.input.bucket, &key).await?;
-        let mut attempts = READS_MAX;
-        let mut response = loop {
-            attempts -= 1;
-            match self.files.head_object(req.clone()).await {
-                Err(error) if attempts > 0 && is_disturbed(&error) => {}
-                read => break read?,
-            }
-        };
+        let mut response = undisturbed(|| self.files.head_object(req.clone())).await?;
         let output = &mut response.output;
         output.content_type = content_type(&key, output.content_type.take());
         output.cache_control = cache_control(&key, output.cache_control.take());

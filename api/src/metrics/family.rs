@@ -1,5 +1,6 @@
 //! Metrics are made anew for each answer from what is the case then.
 
+use prometheus::core::Collector;
 use prometheus::{Gauge, GaugeVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 
 pub(super) fn counter(
@@ -8,9 +9,7 @@ pub(super) fn counter(
     help: &str,
     labels: &[&str],
 ) -> prometheus::Result<IntCounterVec> {
-    let family = IntCounterVec::new(Opts::new(name, help), labels)?;
-    registry.register(Box::new(family.clone()))?;
-    Ok(family)
+    registered(registry, IntCounterVec::new(Opts::new(name, help), labels)?)
 }
 
 pub(super) fn gauge(
@@ -19,9 +18,7 @@ pub(super) fn gauge(
     help: &str,
     labels: &[&str],
 ) -> prometheus::Result<GaugeVec> {
-    let family = GaugeVec::new(Opts::new(name, help), labels)?;
-    registry.register(Box::new(family.clone()))?;
-    Ok(family)
+    registered(registry, GaugeVec::new(Opts::new(name, help), labels)?)
 }
 
 /// A gauge without labels.
@@ -31,9 +28,7 @@ pub(super) fn value(
     help: &str,
     value: f64,
 ) -> prometheus::Result<()> {
-    let gauge = Gauge::new(name, help)?;
-    gauge.set(value);
-    registry.register(Box::new(gauge))
+    registered(registry, Gauge::new(name, help)?).map(|gauge| gauge.set(value))
 }
 
 /// A counter without labels.
@@ -43,9 +38,15 @@ pub(super) fn total(
     help: &str,
     count: u64,
 ) -> prometheus::Result<()> {
-    let counter = IntCounter::new(name, help)?;
-    counter.inc_by(count);
-    registry.register(Box::new(counter))
+    registered(registry, IntCounter::new(name, help)?).map(|counter| counter.inc_by(count))
+}
+
+fn registered<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    family: C,
+) -> prometheus::Result<C> {
+    registry.register(Box::new(family.clone()))?;
+    Ok(family)
 }
 
 /// In the plain text format 0.0.4.

@@ -32,7 +32,7 @@ struct Door {
     shared: Arc<Shared>,
     /// Each door has its own, so that a crowd at one does not close the other.
     places: Arc<Semaphore>,
-    newcomers: Arc<Newcomers>,
+    newcomers: Newcomers,
 }
 
 /// Binds the listeners, each of which takes `places` connections.
@@ -67,7 +67,7 @@ impl Door {
             local_addr,
             shared,
             places: Arc::new(Semaphore::new(places)),
-            newcomers: Arc::default(),
+            newcomers: Newcomers::default(),
         })
     }
 

@@ -59,6 +59,7 @@ pub mod ladder;
 pub mod layer_choice;
 pub mod layout;
 pub mod limits;
+pub mod places;
 pub mod quality;
 pub mod restart_budget;
 pub mod roster;

@@ -1,14 +1,14 @@
 //! ICE-TCP: connections to the shared listener, given to the peer connection that their first STUN request names.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
+use compositor_core::places::Places;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -48,7 +48,8 @@ type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 /// Accepts for ever.
 pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     let places = Arc::new(Semaphore::new(UNNAMED_MAX));
-    let unnamed = Arc::new(Unnamed::default());
+    // By address: connections whose first frame has not come yet.
+    let unnamed = Arc::new(Places::default());
     loop {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -59,7 +60,7 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
             }
         };
         // Without a free place the connection is dropped at once.
-        if let Some(counted) = unnamed.enter(peer.ip())
+        if let Some(counted) = unnamed.enter(peer.ip(), UNNAMED_OF_PEER_MAX)
             && let Ok(place) = places.clone().try_acquire_owned()
         {
             let shared = shared.clone();
@@ -67,42 +68,6 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
                 let _ = tokio::time::timeout(FIRST_FRAME_WAIT, introduce(shared, stream)).await;
                 drop((place, counted));
             });
-        }
-    }
-}
-
-/// How many connections each address has whose first frame has not come yet.
-#[derive(Debug, Default)]
-struct Unnamed(Mutex<HashMap<IpAddr, usize>>);
-
-/// One of them, until it is dropped.
-struct Counted {
-    all: Arc<Unnamed>,
-    peer: IpAddr,
-}
-
-impl Unnamed {
-    /// `None` when there are as many from there as may be.
-    fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
-        let mut counts = self.0.lock();
-        let count = counts.entry(peer).or_default();
-        if *count >= UNNAMED_OF_PEER_MAX {
-            return None;
-        }
-        *count += 1;
-        let all = Arc::clone(self);
-        Some(Counted { all, peer })
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut counts = self.all.0.lock();
-        if let Some(count) = counts.get_mut(&self.peer) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&self.peer);
-            }
         }
     }
 }
@@ -266,19 +231,22 @@ impl AsyncTcpStream for VirtualStream {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]
     fn an_address_with_silent_connections_keeps_no_other_one_out() {
-        let unnamed = Arc::new(Unnamed::default());
+        let unnamed = Arc::new(Places::default());
         let hostile = IpAddr::from([192, 0, 2, 1]);
-        let silent: Vec<_> = std::iter::from_fn(|| unnamed.enter(hostile)).collect();
+        let silent: Vec<_> =
+            std::iter::from_fn(|| unnamed.enter(hostile, UNNAMED_OF_PEER_MAX)).collect();
         assert_eq!(silent.len(), UNNAMED_OF_PEER_MAX);
-        let other = unnamed.enter(IpAddr::from([192, 0, 2, 2]));
+        let other = unnamed.enter(IpAddr::from([192, 0, 2, 2]), UNNAMED_OF_PEER_MAX);
         assert!(other.is_some());
         drop(silent);
-        assert!(unnamed.enter(hostile).is_some());
+        assert!(unnamed.enter(hostile, UNNAMED_OF_PEER_MAX).is_some());
         drop(other);
-        assert!(unnamed.0.lock().is_empty());
+        assert!(unnamed.is_empty());
     }
 }
