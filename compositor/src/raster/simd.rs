@@ -35,10 +35,16 @@ impl Avx2 {
     pub(super) fn sum_columns(self, line: &[i16], taps: &Taps, out: &mut [u8]) {
         assert!(out.len() <= taps.first().len(), "every output has taps");
         assert!(taps.end() <= line.len(), "the taps lie within the line");
+        assert!(
+            taps.end() + LINE_PADDING <= line.len() + taps.count(),
+            "a block can be loaded from any output's first sample on"
+        );
         // SAFETY: AVX2 is there, and all taps of all outputs lie within the line.
         unsafe {
-            match taps.count() {
-                2 => sum_pairs(line, taps, out),
+            match (taps.count(), taps.shuffles()) {
+                (2, Some(shuffles)) => sum_near_pairs(line, taps, shuffles, out),
+                (2, None) => sum_pairs(line, taps, out),
+                (4, _) => sum_fours(line, taps, out),
                 _ => sum_blocks(line, taps, out),
             }
         }
@@ -102,6 +108,66 @@ unsafe fn sum_rows(rows: &[u8], stride: usize, weights: &[u16], out: &mut [i16])
                 _mm256_storeu_si256(out.add(1), _mm256_permute2x128_si256::<0x31>(low, high));
             }
         }
+    }
+}
+
+/// Eight outputs of two taps each, of which four share a block of samples.
+///
+/// # Safety
+/// The CPU has AVX2; `taps` has two weights and a shuffle for every output, and from any first sample on `line` has a block.
+#[target_feature(enable = "avx2")]
+unsafe fn sum_near_pairs(line: &[i16], taps: &Taps, shuffles: &[[u8; 4]], out: &mut [u8]) {
+    let whole = out.len() / 8 * 8;
+    for i in (0..whole).step_by(8) {
+        // SAFETY: i + 8 <= out.len(); eight samples can be loaded from the first one of any output on.
+        unsafe {
+            let block = |i: usize| {
+                let first = *taps.first().get_unchecked(i) as usize;
+                _mm_loadu_si128(line.as_ptr().add(first).cast())
+            };
+            let blocks = _mm256_set_m128i(block(i + 4), block(i));
+            let pairs = _mm256_loadu_si256(shuffles.as_ptr().add(i).cast());
+            let pairs = _mm256_shuffle_epi8(blocks, pairs);
+            let weights = _mm256_loadu_si256(taps.weights().as_ptr().add(2 * i).cast());
+            store_eight(_mm256_madd_epi16(pairs, weights), out.as_mut_ptr().add(i));
+        }
+    }
+    for (i, out) in out.iter_mut().enumerate().skip(whole) {
+        *out = scalar::column(line, taps, i);
+    }
+}
+
+/// Eight outputs of four taps each.
+///
+/// # Safety
+/// The CPU has AVX2; `taps` has four weights for every output, all within `line`.
+#[target_feature(enable = "avx2")]
+unsafe fn sum_fours(line: &[i16], taps: &Taps, out: &mut [u8]) {
+    let whole = out.len() / 8 * 8;
+    for i in (0..whole).step_by(8) {
+        // SAFETY: i + 8 <= out.len(); the weights of eight outputs and four samples for each are there.
+        let sums = unsafe {
+            let four = |i: usize| {
+                let first = *taps.first().get_unchecked(i) as usize;
+                _mm_loadl_epi64(line.as_ptr().add(first).cast())
+            };
+            // Of outputs i and i + 1.
+            let products = |near: usize, far: usize| {
+                let samples = |i: usize| _mm_unpacklo_epi64(four(i), four(i + 1));
+                let weights = |i: usize| _mm_loadu_si128(taps.weights().as_ptr().add(4 * i).cast());
+                _mm256_madd_epi16(
+                    _mm256_set_m128i(samples(far), samples(near)),
+                    _mm256_set_m128i(weights(far), weights(near)),
+                )
+            };
+            // Adding neighbours puts all eight in order.
+            _mm256_hadd_epi32(products(i, i + 4), products(i + 2, i + 6))
+        };
+        // SAFETY: i + 8 <= out.len().
+        unsafe { store_eight(sums, out.as_mut_ptr().add(i)) };
+    }
+    for (i, out) in out.iter_mut().enumerate().skip(whole) {
+        *out = scalar::column(line, taps, i);
     }
 }
 

@@ -4,6 +4,9 @@
 /// Samples that follow the last one of a line, so that a kernel may load a whole block anywhere.
 pub(super) const LINE_PADDING: usize = 8;
 
+/// Outputs whose pairs of samples one register is shuffled to.
+const SHUFFLED: usize = 4;
+
 /// Weights of one output row sum to this: its sums of samples from -128 to 127 fit into 16 bits.
 pub(super) const ROW_ONE: u32 = 1 << 8;
 
@@ -28,6 +31,8 @@ pub(super) struct Taps {
     weights: Vec<u16>,
     /// Input samples that are named, whatever their weight.
     end: usize,
+    /// See [`Taps::shuffles`].
+    shuffles: Option<Vec<[u8; 4]>>,
 }
 
 impl Taps {
@@ -38,15 +43,18 @@ impl Taps {
         Self::padded(input, count.unwrap_or(1), each)
     }
 
-    /// Columns: the count is 2 or a multiple of [`LINE_PADDING`], and less than so many samples beyond the last are named,
+    /// Columns: the count is 2, 4 or a multiple of [`LINE_PADDING`], and less than so many samples beyond the last are named,
     /// with weight zero.
     pub(super) fn of_columns(input: usize, output: usize, scaling: Scaling) -> Self {
         let each = each(input, output, scaling, COLUMN_ONE);
         let count = match each.iter().map(|(_, weights)| weights.len()).max() {
-            Some(count) if count > 2 => count.next_multiple_of(LINE_PADDING),
-            _ => 2,
+            Some(..=2) | None => 2,
+            Some(3..=4) => 4,
+            Some(count) => count.next_multiple_of(LINE_PADDING),
         };
-        Self::padded(input + LINE_PADDING, count, each)
+        let mut taps = Self::padded(input + LINE_PADDING, count, each);
+        taps.shuffles = (count == 2).then(|| shuffles(&taps.first)).flatten();
+        taps
     }
 
     fn padded(input: usize, count: usize, each: Vec<(usize, Vec<u16>)>) -> Self {
@@ -55,6 +63,7 @@ impl Taps {
             first: Vec::with_capacity(each.len()),
             weights: Vec::with_capacity(each.len() * count),
             end: 0,
+            shuffles: None,
         };
         for (first, weights) in each {
             // At the far end there is only room for further weights in front.
@@ -89,10 +98,28 @@ impl Taps {
         self.end
     }
 
+    /// Of columns with two weights: where the bytes of an output's two samples lie among the [`LINE_PADDING`] samples from
+    /// the first one of its four outputs on. `None` if they lie further away.
+    pub(super) fn shuffles(&self) -> Option<&[[u8; 4]]> {
+        self.shuffles.as_deref()
+    }
+
     /// The weights of output `i`.
     pub(super) fn weights_of(&self, i: usize) -> &[u16] {
         &self.weights[i * self.count..(i + 1) * self.count]
     }
+}
+
+/// See [`Taps::shuffles`].
+fn shuffles(first: &[u32]) -> Option<Vec<[u8; 4]>> {
+    let fours = first.chunks(SHUFFLED);
+    let distances = fours.flat_map(|four| four.iter().map(|first| (first - four[0]) as usize));
+    distances
+        .map(|distance| {
+            let byte = 2 * distance as u8;
+            (distance + 2 <= LINE_PADDING).then_some([byte, byte + 1, byte + 2, byte + 3])
+        })
+        .collect()
 }
 
 /// The first input sample and the weights of each output.
