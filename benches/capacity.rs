@@ -3,6 +3,7 @@
 //! A frame is late when it comes more than [`LATE`] after its time plus the composition delay. One more composition is
 //! tried until frames come late; what runs is what the last one without a late frame was.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,6 +15,7 @@ use benches::worker::{self, Feed};
 use benches::{BenchError, options, table};
 use compositor::source::SourceCodec;
 use compositor_core::limits::COMPOSITION_DELAY;
+use compositor_core::worker_protocol::WorkerStats;
 
 const PARTICIPANTS: &str = "4,12";
 
@@ -34,11 +36,13 @@ struct Run {
     p95: Duration,
     /// CPU time per second, of all together.
     cpu: f64,
+    /// CPU time of all against that of their decoders and encoders, once all plug-ins are loaded.
+    overhead: f64,
 }
 
 fn main() -> Result<(), BenchError> {
     let seconds = options::value("seconds", 60)?;
-    let from = options::value("from", 1)?;
+    let compositions = options::value("from", 1)?..=options::value("to", COMPOSITIONS_MAX)?;
     let only: String = options::value("only", String::new())?;
     let counts: String = options::value("participants", PARTICIPANTS.to_owned())?;
     let counts: Vec<usize> = counts
@@ -53,7 +57,7 @@ fn main() -> Result<(), BenchError> {
             let title = format!("{participants} participants, H.264 {layers}");
             if title.contains(&only) {
                 println!("### {title}\n");
-                rows(&proscenium, clips, participants, (from, length))?;
+                rows(&proscenium, clips, participants, (&compositions, length))?;
             }
         }
     }
@@ -64,14 +68,14 @@ fn rows(
     proscenium: &Path,
     clips: &[Clip],
     participants: usize,
-    (from, length): (usize, Duration),
+    (compositions, length): (&RangeInclusive<usize>, Duration),
 ) -> Result<(), BenchError> {
     let stage = Stage {
         clips: clips.iter().cycle().take(participants).collect(),
         step: 0,
     };
     let mut rows = Vec::new();
-    for compositions in from..=COMPOSITIONS_MAX {
+    for compositions in compositions.clone() {
         let run = run(proscenium, &stage, compositions, length)?;
         rows.push(vec![
             compositions.to_string(),
@@ -79,6 +83,7 @@ fn rows(
             format!("{:.0}", run.p95.as_secs_f64() * 1000.0),
             format!("{:.2}", run.cpu),
             format!("{:.2}", run.cpu / compositions as f64),
+            format!("{:.2}", run.overhead),
             format!("{}", memory_of_children()? >> 20),
         ]);
         if run.late > 0 {
@@ -91,6 +96,7 @@ fn rows(
         "p95 above the delay, ms",
         "CPUs",
         "CPUs per composition",
+        "worker / decoding + encoding",
         "largest worker, MiB",
     ];
     table::print(&head, &rows);
@@ -107,26 +113,45 @@ fn run(
     let (began, compose) = (Instant::now(), &|began| {
         worker::compose(proscenium, &job, length, &journal, Feed::Live(began))
     });
-    let (lags, cpu) = of_children(|| {
+    let (made, cpu) = of_children(|| {
         thread::scope(|scope| {
             let workers: Vec<_> = (0..compositions)
                 .map(|_| scope.spawn(move || compose(began)))
                 .collect();
-            let mut lags = Vec::new();
+            let (mut lags, mut spent) = (Vec::new(), [0.0; 2]);
             for worker in workers {
                 let composed = worker.join().expect("composing does not panic")?;
                 lags.extend(lags_of(&composed.came, began));
+                for (spent, ms) in spent.iter_mut().zip(spent_ms(&composed.stats)) {
+                    *spent += ms;
+                }
             }
-            Ok(lags)
+            Ok((lags, spent))
         })
     })?;
-    let mut lags: Vec<Duration> = lags;
+    let (mut lags, [whole, codecs]): (Vec<Duration>, _) = made;
     lags.sort_unstable();
     Ok(Run {
         late: lags.iter().filter(|lag| **lag > LATE).count(),
         p95: lags.get(lags.len() * 95 / 100).copied().unwrap_or_default(),
         cpu: cpu.as_secs_f64() / (LEAD + length).as_secs_f64(),
+        overhead: whole / codecs,
     })
+}
+
+/// CPU time of a worker and of its decoders and encoders, milliseconds, from [`STARTING`] to its end.
+fn spent_ms(stats: &[WorkerStats]) -> [f64; 2] {
+    let until = |stats: &WorkerStats| {
+        let codecs: u64 = stats.codec_cpu.parts().iter().map(|(_, ms)| ms).sum();
+        [stats.cpu_ms as f64, codecs as f64]
+    };
+    let started = stats.get(STARTING.as_secs() as usize).map(until);
+    let (Some([whole_before, codecs_before]), Some([whole, codecs])) =
+        (started, stats.last().map(until))
+    else {
+        return [f64::NAN; 2];
+    };
+    [whole - whole_before, codecs - codecs_before]
 }
 
 /// How long after its time plus the composition delay each frame came.

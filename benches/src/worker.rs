@@ -26,8 +26,8 @@ pub struct Composed {
     pub came: Vec<Instant>,
     /// How many AAC frames.
     pub sounds: u64,
-    /// Its last counters.
-    pub stats: WorkerStats,
+    /// Its counters, as often as it told them: every second of media.
+    pub stats: Vec<WorkerStats>,
 }
 
 /// When the worker gets its journal.
@@ -114,7 +114,7 @@ fn listen(socket: UnixStream) -> Result<Composed, BenchError> {
                 composed.came.push(Instant::now());
             }
             FromWorker::Audio { .. } => composed.sounds += 1,
-            FromWorker::Stats(stats) => composed.stats = stats,
+            FromWorker::Stats(stats) => composed.stats.push(stats),
             FromWorker::Ended => return Ok(composed),
             FromWorker::Thumbnail { .. }
             | FromWorker::KeyframeRequest { .. }

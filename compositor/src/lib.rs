@@ -56,6 +56,7 @@ pub mod plugins;
 pub mod raster;
 pub mod slate;
 pub mod source;
+mod spent;
 pub mod supervisor;
 pub mod thumbnail;
 pub mod wire;

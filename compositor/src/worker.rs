@@ -16,6 +16,7 @@ use nix::sys::time::TimeValLike;
 use crate::codec::CodecError;
 use crate::composer::Composer;
 use crate::confine::{Needs, confine};
+use crate::spent;
 use crate::wire::{self, WireError};
 
 /// Batches of records that wait; the rest waits in the socket and the journal.
@@ -178,6 +179,7 @@ impl Work {
         for mut message in self.out.drain(..) {
             if let FromWorker::Stats(stats) = &mut message {
                 stats.cpu_ms = cpu_ms();
+                stats.codec_cpu = spent::so_far();
                 stats.busy_percent = self.busy.percent();
             }
             (self.busy).wait(|| wire::write_blocking(&mut self.socket, &message))?;
@@ -310,6 +312,10 @@ mod tests {
             .iter()
             .any(|m| matches!(m, FromWorker::Stats(s) if s.cpu_ms > 0));
         assert!(used, "CPU time is told");
+        let encoded = said
+            .iter()
+            .any(|m| matches!(m, FromWorker::Stats(s) if s.codec_cpu.video_encoding_ms > 0));
+        assert!(encoded, "CPU time of the encoder is told");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use prometheus::{GaugeVec, IntCounterVec, Registry};
 use super::family::{counter, gauge};
 
 const COMPOSITION: &[&str] = &["composition"];
+const PART: &[&str] = &["composition", "part"];
 const PARTICIPANT: &[&str] = &["composition", "participant"];
 const TRACK: &[&str] = &["composition", "participant", "kind"];
 
@@ -47,6 +48,7 @@ struct Families {
     damaged: IntCounterVec,
     pixels: IntCounterVec,
     cpu: GaugeVec,
+    codec_cpu: GaugeVec,
     behind: GaugeVec,
     busy: GaugeVec,
     step: GaugeVec,
@@ -91,6 +93,11 @@ impl Families {
                 "proscenium_worker_cpu_seconds",
                 "CPU time of the worker.",
                 COMPOSITION,
+            )?,
+            codec_cpu: gauge(
+                "proscenium_worker_codec_cpu_seconds",
+                "What of it went into decoding and encoding.",
+                PART,
             )?,
             behind: gauge(
                 "proscenium_worker_behind_seconds",
@@ -155,6 +162,10 @@ impl Families {
         ] {
             family.with_label_values(labels).set(value);
         }
+        for (part, ms) in stats.codec_cpu.parts() {
+            let cpu = self.codec_cpu.with_label_values(&[composition, part]);
+            cpu.set(ms as f64 / 1000.0);
+        }
         for participant in &stats.participants {
             self.add_participant(composition, participant);
         }
@@ -183,6 +194,7 @@ impl Families {
 #[cfg(test)]
 mod tests {
     use compositor_core::id::ParticipantId;
+    use compositor_core::worker_protocol::CodecCpu;
 
     use super::*;
     use crate::metrics::family;
@@ -212,6 +224,10 @@ mod tests {
             participants: vec![participant],
             step: 2,
             steps_taken: 4,
+            codec_cpu: CodecCpu {
+                video_decoding_ms: 1500,
+                ..CodecCpu::default()
+            },
             ..WorkerStats::default()
         };
         metrics.tell(&composition, stats, Duration::from_millis(1250));
@@ -219,6 +235,7 @@ mod tests {
         for line in [
             r#"proscenium_pixels_decoded_total{composition="c1"} 921600"#,
             r#"proscenium_worker_behind_seconds{composition="c1"} 1.25"#,
+            r#"proscenium_worker_codec_cpu_seconds{composition="c1",part="video_decoding"} 1.5"#,
             r#"proscenium_degradation_step{composition="c1"} 2"#,
             r#"proscenium_degradation_steps_total{composition="c1"} 4"#,
             r#"proscenium_participant_skew_seconds{composition="c1",participant="ada"} -0.0015"#,

@@ -158,6 +158,8 @@ pub struct WorkerStats {
     pub pixels_decoded: u64,
     /// User and system CPU time of the process, milliseconds.
     pub cpu_ms: u64,
+    /// What of it went into decoding and encoding.
+    pub codec_cpu: CodecCpu,
     /// How much of its time since the last report the worker did not wait for records, or for the server to take what it made.
     pub busy_percent: u8,
     /// When the last composed frame was due.
@@ -168,6 +170,31 @@ pub struct WorkerStats {
     pub steps_taken: u64,
     /// Everybody who publishes now, in order of arrival.
     pub participants: Vec<ParticipantStats>,
+}
+
+/// CPU time of decoders and encoders, milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct CodecCpu {
+    /// H.264, VP8, VP9.
+    pub video_decoding_ms: u64,
+    /// Opus.
+    pub audio_decoding_ms: u64,
+    /// H.264, without helper threads, which the encoder has for pictures above 720p30.
+    pub video_encoding_ms: u64,
+    /// AAC.
+    pub audio_encoding_ms: u64,
+}
+
+impl CodecCpu {
+    /// Each part with its name in metrics.
+    pub fn parts(self) -> [(&'static str, u64); 4] {
+        [
+            ("video_decoding", self.video_decoding_ms),
+            ("audio_decoding", self.audio_decoding_ms),
+            ("video_encoding", self.video_encoding_ms),
+            ("audio_encoding", self.audio_encoding_ms),
+        ]
+    }
 }
 
 /// Counters of one participant, since its tracks began.

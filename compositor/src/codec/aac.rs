@@ -7,6 +7,7 @@ use gstreamer as gst;
 use super::CodecError;
 use super::chain::Chain;
 use super::opus::StereoSample;
+use crate::spent::{self, Part};
 
 /// Bits per second of the mix.
 const BITRATE: u32 = 128_000;
@@ -71,12 +72,12 @@ impl AacEncoder {
             buffer.set_duration(samples_to_clock(AAC_FRAME_SAMPLES));
         }
         self.inputs += 1;
-        self.chain
-            .push(buffer)
-            .map_err(|flow| CodecError::Refused {
+        spent::on(Part::AudioEncoding, || self.chain.push(buffer)).map_err(|flow| {
+            CodecError::Refused {
                 element: "avenc_aac",
                 flow,
-            })?;
+            }
+        })?;
         while let Some(sample) = self.chain.answer() {
             let Some(map) = sample.buffer().and_then(|b| b.map_readable().ok()) else {
                 continue;

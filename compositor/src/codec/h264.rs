@@ -7,6 +7,7 @@ use gstreamer_video as gst_video;
 
 use super::CodecError;
 use super::chain::Chain;
+use crate::spent::{self, Part};
 
 /// How much the bit rate may be overdrawn: the decoder's buffer, in milliseconds of the bit rate.
 const VBV_MS: u32 = 1000;
@@ -151,12 +152,12 @@ impl H264Encoder {
             buffer.set_pts(pts);
             buffer.set_duration(end.saturating_sub(pts));
         }
-        self.chain
-            .push(buffer)
-            .map_err(|flow| CodecError::Refused {
+        spent::on(Part::VideoEncoding, || self.chain.push(buffer)).map_err(|flow| {
+            CodecError::Refused {
                 element: "x264enc",
                 flow,
-            })?;
+            }
+        })?;
         let mut answers: Vec<CodedPicture> = Vec::with_capacity(1);
         while let Some(sample) = self.chain.answer() {
             let Some(buffer) = sample.buffer() else {

@@ -4,6 +4,7 @@ use ::opus::{Channels, Decoder};
 use compositor_core::limits::AUDIO_SAMPLE_RATE;
 
 use super::CodecError;
+use crate::spent::{self, Part};
 
 /// One sample of both channels, -1 to 1.
 pub(crate) type StereoSample = [f32; 2];
@@ -58,10 +59,10 @@ impl OpusDecoder {
         if packet.is_empty() {
             return 0;
         }
-        let count = self
-            .decoder
-            .decode_float(packet, room, lost)
-            .unwrap_or_default();
+        let decoder = &mut self.decoder;
+        let count = spent::on(Part::AudioDecoding, || {
+            decoder.decode_float(packet, room, lost).unwrap_or_default()
+        });
         let (samples, _) = room[..2 * count].as_chunks();
         out.extend_from_slice(samples);
         count

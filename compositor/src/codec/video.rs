@@ -13,6 +13,7 @@ use gstreamer as gst;
 use super::CodecError;
 use super::chain::Chain;
 use super::picture::Picture;
+use crate::spent::{self, Part};
 
 /// Decoders see units this far apart, whatever their PTS: some elements bend timestamps that jump.
 const UNIT_SPACING_NANOS: u64 = 10_000_000;
@@ -109,7 +110,7 @@ impl VideoDecoder {
             buffer.set_duration(gst::ClockTime::from_nseconds(UNIT_SPACING_NANOS));
         }
         // An error of the flow shows as a missing answer.
-        let _ = self.chain.push(buffer);
+        let _ = spent::on(Part::VideoDecoding, || self.chain.push(buffer));
         let mut answered = false;
         while let Some(sample) = self.chain.answer() {
             let stamp = sample.buffer().and_then(|buffer| buffer.pts());

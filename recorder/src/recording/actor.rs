@@ -202,7 +202,8 @@ impl Actor {
             let spool = self.spool.lock();
             (spool.bytes(), spool.spec().spool_bytes_max)
         };
-        let is_above = |percent: u64| bytes > bytes_max / 100 * percent;
+        let is_above =
+            |percent: u64| u128::from(bytes) * 100 > u128::from(bytes_max) * u128::from(percent);
         if self.is_filling {
             self.is_filling = is_above(SPOOL_RELAXED_PERCENT);
         } else if is_above(SPOOL_FILLING_PERCENT) {
