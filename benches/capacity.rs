@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use benches::clip::{Clip, FPS, simulcast_and_single};
-use benches::cpu::{memory_of_children, of_children};
+use benches::cpu::of_children;
 use benches::stage::{LEAD, Stage};
 use benches::worker::{self, Feed};
 use benches::{BenchError, options, table};
@@ -38,6 +38,8 @@ struct Run {
     cpu: f64,
     /// CPU time of all against that of their decoders and encoders, once all plug-ins are loaded.
     overhead: f64,
+    /// Of the largest worker.
+    memory_kib: u64,
 }
 
 fn main() -> Result<(), BenchError> {
@@ -84,7 +86,7 @@ fn rows(
             format!("{:.2}", run.cpu),
             format!("{:.2}", run.cpu / compositions as f64),
             format!("{:.2}", run.overhead),
-            format!("{}", memory_of_children()? >> 20),
+            format!("{}", run.memory_kib >> 10),
         ]);
         if run.late > 0 {
             break;
@@ -118,24 +120,26 @@ fn run(
             let workers: Vec<_> = (0..compositions)
                 .map(|_| scope.spawn(move || compose(began)))
                 .collect();
-            let (mut lags, mut spent) = (Vec::new(), [0.0; 2]);
+            let (mut lags, mut spent, mut memory_kib) = (Vec::new(), [0.0; 2], 0);
             for worker in workers {
                 let composed = worker.join().expect("composing does not panic")?;
                 lags.extend(lags_of(&composed.came, began));
+                memory_kib = memory_kib.max(composed.memory_kib);
                 for (spent, ms) in spent.iter_mut().zip(spent_ms(&composed.stats)) {
                     *spent += ms;
                 }
             }
-            Ok((lags, spent))
+            Ok((lags, spent, memory_kib))
         })
     })?;
-    let (mut lags, [whole, codecs]): (Vec<Duration>, _) = made;
+    let (mut lags, [whole, codecs], memory_kib): (Vec<Duration>, _, _) = made;
     lags.sort_unstable();
     Ok(Run {
         late: lags.iter().filter(|lag| **lag > LATE).count(),
         p95: lags.get(lags.len() * 95 / 100).copied().unwrap_or_default(),
         cpu: cpu.as_secs_f64() / (LEAD + length).as_secs_f64(),
         overhead: whole / codecs,
+        memory_kib,
     })
 }
 

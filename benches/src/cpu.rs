@@ -20,12 +20,6 @@ pub fn of_children<T>(
     ))
 }
 
-/// The most memory that any child has held by now, bytes.
-pub fn memory_of_children() -> Result<u64, BenchError> {
-    let kilobytes = getrusage(UsageWho::RUSAGE_CHILDREN)?.max_rss();
-    Ok(u64::try_from(kilobytes).unwrap_or_default() * 1024)
-}
-
 /// User and system time that this process uses for `work`, in all its threads.
 pub fn of_this_process(
     work: impl FnOnce() -> Result<(), BenchError>,

@@ -28,6 +28,8 @@ pub struct Composed {
     pub sounds: u64,
     /// Its counters, as often as it told them: every second of media.
     pub stats: Vec<WorkerStats>,
+    /// The most memory that it had when it told them, KiB.
+    pub memory_kib: u64,
 }
 
 /// When the worker gets its journal.
@@ -53,13 +55,13 @@ pub fn compose(
         .stdin(Stdio::from(OwnedFd::from(theirs)))
         .stdout(Stdio::null())
         .spawn()?;
-    let exchanged = exchange(ours, job, length, (journal, feed));
+    let exchanged = exchange((ours, child.id()), job, length, (journal, feed));
     end(&mut child)?;
     exchanged
 }
 
 fn exchange(
-    ours: UnixStream,
+    (ours, pid): (UnixStream, u32),
     job: &Job,
     length: Duration,
     journal: (&[Bytes], Feed),
@@ -67,7 +69,7 @@ fn exchange(
     let mut to_worker = ours.try_clone()?;
     thread::scope(|scope| {
         let feeding = scope.spawn(move || write(&mut to_worker, job, length, journal));
-        let composed = listen(ours);
+        let composed = listen(ours, pid);
         let fed = feeding.join().expect("feeding does not panic");
         match composed {
             // It leaves with the end of the journal unread.
@@ -103,7 +105,7 @@ fn wait_until(at: Instant) {
     thread::sleep(at.saturating_duration_since(Instant::now()));
 }
 
-fn listen(socket: UnixStream) -> Result<Composed, BenchError> {
+fn listen(socket: UnixStream, pid: u32) -> Result<Composed, BenchError> {
     let mut socket = BufReader::new(socket);
     let mut composed = Composed::default();
     while let Some(message) = wire::read_blocking(&mut socket)? {
@@ -114,7 +116,10 @@ fn listen(socket: UnixStream) -> Result<Composed, BenchError> {
                 composed.came.push(Instant::now());
             }
             FromWorker::Audio { .. } => composed.sounds += 1,
-            FromWorker::Stats(stats) => composed.stats.push(stats),
+            FromWorker::Stats(stats) => {
+                composed.stats.push(stats);
+                composed.memory_kib = composed.memory_kib.max(resident_kib(pid));
+            }
             FromWorker::Ended => return Ok(composed),
             FromWorker::Thumbnail { .. }
             | FromWorker::KeyframeRequest { .. }
@@ -123,6 +128,14 @@ fn listen(socket: UnixStream) -> Result<Composed, BenchError> {
         }
     }
     Err("the worker left before the end".into())
+}
+
+/// Resident memory (proc(5), VmRSS) of a process; 0 once it is gone. `getrusage` counts what the bench had before `exec`, too.
+fn resident_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    kib.unwrap_or_default()
 }
 
 fn end(child: &mut Child) -> Result<(), BenchError> {
