@@ -51,6 +51,7 @@ mod audio;
 mod codec;
 pub mod composer;
 pub mod confine;
+pub mod in_flight;
 pub mod offline;
 pub mod plugins;
 pub mod raster;

@@ -16,6 +16,7 @@ use nix::sys::time::TimeValLike;
 use crate::codec::CodecError;
 use crate::composer::Composer;
 use crate::confine::{Needs, confine};
+use crate::in_flight;
 use crate::spent;
 use crate::wire::{self, WireError};
 
@@ -34,6 +35,9 @@ pub enum WorkerError {
     /// Standard input is no socket that can be used.
     #[error("standard input cannot be used as the socket to the server")]
     Socket(#[source] io::Error),
+    /// There is no descriptor left for standard output.
+    #[error("standard output cannot be used to say what decoders are at")]
+    Board(#[source] io::Error),
     /// The first message is not a job, or another one is.
     #[error("exactly one job is expected, as the first message")]
     Job,
@@ -72,6 +76,7 @@ pub fn run() -> Result<(), WorkerError> {
         write: &[],
     })
     .map_err(WorkerError::Gstreamer)?;
+    in_flight::use_standard_output().map_err(WorkerError::Board)?;
     let socket = io::stdin()
         .as_fd()
         .try_clone_to_owned()

@@ -1,5 +1,7 @@
 //! The journal on real files: sudden deaths, several readers, retention and overload.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -570,9 +572,43 @@ async fn check_damaged(recorded: &TempDir, all: &[Record], file: &Path, content:
         let Ok(mut batch) = batch.await.expect("something comes") else {
             break;
         };
-        while let Ok(Some(record)) = Record::decode(&mut batch) {
+        while let Some(record) = Record::decode(&mut batch).expect("what comes is whole") {
             assert!(record == all[record.seq.0 as usize], "{:?}", record.seq);
         }
+    }
+}
+
+/// Where the data of a unit is in its record.
+const UNIT_DATA_AT: usize = 8 + 17 + 7;
+
+#[tokio::test]
+async fn a_reader_that_attaches_anew_begins_behind_damage() {
+    // In the length of a record, its checksum, its body.
+    for place in [0, 5, 12, UNIT_DATA_AT + 3] {
+        let dir = TempDir::new().expect("a temporary folder");
+        let mut journal = open(dir.path(), JournalConfig::default());
+        let mut reader = attach(&mut journal, "c");
+        fill(&mut journal, 0..20, 100);
+        let all = read_to(&mut reader, JournalSeq(41)).await;
+        let [file] = &files(dir.path())[..] else {
+            panic!("one file is enough");
+        };
+        let mut bytes = std::fs::read(file).expect("it can be read");
+        let data = bytes
+            .windows(10)
+            .position(|at| at == [7, 0, 0, 0, 0, 0, 0, 0, 7, 7]);
+        bytes[data.expect("unit 7 is there") - UNIT_DATA_AT + place] ^= 0x40;
+        let damaged = File::options().write(true).open(file);
+        let damaged = damaged.expect("it can be written");
+        damaged.write_all_at(&bytes, 0).expect("it can be written");
+        let mut again = journal.reader(JournalSeq(0));
+        let before = records(again.next_batch().await.expect("what lies before is whole"));
+        check_same(&before, &all[..before.len()]);
+        assert!(matches!(again.next_batch().await, Err(JournalError::Io(_))));
+        let mut anew = attach(&mut journal, "c");
+        fill(&mut journal, 20..22, 100);
+        let read = read_to(&mut anew, JournalSeq(46)).await;
+        assert_eq!(units(&read), [20, 21]);
     }
 }
 

@@ -114,9 +114,9 @@ mod tests {
         let session = SessionId::new("st-1");
         let mut file = ContinuationFile::new(folder.path(), &id, MediaTime(5), session.clone());
         let at = |n| Resume {
-            checkpoint: None,
             next_k: vec![n],
             next_n: n,
+            ..Resume::fresh(1)
         };
         for n in 1..=3 {
             assert_eq!(read(folder.path(), &id).await.is_some(), n > 2);

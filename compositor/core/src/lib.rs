@@ -61,6 +61,7 @@ pub mod layout;
 pub mod limits;
 pub mod places;
 pub mod quality;
+pub mod quarantine;
 pub mod restart_budget;
 pub mod roster;
 pub mod sink;

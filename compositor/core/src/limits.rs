@@ -65,6 +65,16 @@ pub const WORKER_DEATHS_MAX: usize = 5;
 /// The window in which [`WORKER_DEATHS_MAX`] counts.
 pub const WORKER_DEATHS_WINDOW: Duration = Duration::from_secs(60);
 
+/// Pairs of deaths that are forgiven within [`WORKER_DEATHS_WINDOW`] because their cause was found: media of so many hostile
+/// participants, each of whom can send two units that kill.
+pub const WORKER_DEATHS_EXPLAINED_MAX: usize = 24;
+
+/// A track with so many access units that workers died of is not decoded any more.
+pub const QUARANTINED_UNITS_OF_TRACK_MAX: usize = 2;
+
+/// Access units that are remembered because workers died of them.
+pub const QUARANTINED_MAX: usize = 256;
+
 /// A worker that is so far behind the stage, beyond the composition delay, is late: players begin to starve.
 pub const LATE_BEYOND_DELAY: Duration = Duration::from_secs(1);
 

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 
-use crate::limits::{WORKER_DEATHS_MAX, WORKER_DEATHS_WINDOW};
+use crate::limits::{WORKER_DEATHS_EXPLAINED_MAX, WORKER_DEATHS_MAX, WORKER_DEATHS_WINDOW};
 use crate::time::MonotonicTime;
 
 /// The deaths of one composition's workers.
 #[derive(Clone, Debug, Default)]
 pub struct RestartBudget {
     deaths: VecDeque<MonotonicTime>,
+    explained: VecDeque<MonotonicTime>,
 }
 
 /// What to do about a death.
@@ -23,18 +24,34 @@ pub enum AfterDeath {
 impl RestartBudget {
     /// Counts a death. At most [`WORKER_DEATHS_MAX`] within [`WORKER_DEATHS_WINDOW`] are forgiven.
     pub fn record_death(&mut self, now: MonotonicTime) -> AfterDeath {
-        while self
-            .deaths
-            .front()
-            .is_some_and(|&death| now.since(death) >= WORKER_DEATHS_WINDOW)
-        {
-            self.deaths.pop_front();
-        }
+        forget_before(&mut self.deaths, now);
         if self.deaths.len() >= WORKER_DEATHS_MAX {
             return AfterDeath::GiveUp;
         }
         self.deaths.push_back(now);
         AfterDeath::Restart
+    }
+
+    /// Counts a death of which, like of the one before, the cause is known and will not kill again: both are forgiven, up to
+    /// [`WORKER_DEATHS_EXPLAINED_MAX`] times within [`WORKER_DEATHS_WINDOW`].
+    pub fn record_explained(&mut self, now: MonotonicTime) -> AfterDeath {
+        forget_before(&mut self.explained, now);
+        if self.explained.len() >= WORKER_DEATHS_EXPLAINED_MAX {
+            return AfterDeath::GiveUp;
+        }
+        self.explained.push_back(now);
+        self.deaths.pop_back();
+        AfterDeath::Restart
+    }
+}
+
+/// Forgets what lies back further than the window.
+fn forget_before(deaths: &mut VecDeque<MonotonicTime>, now: MonotonicTime) {
+    while deaths
+        .front()
+        .is_some_and(|&death| now.since(death) >= WORKER_DEATHS_WINDOW)
+    {
+        deaths.pop_front();
     }
 }
 
@@ -55,6 +72,26 @@ mod tests {
             AfterDeath::GiveUp
         );
         assert_eq!(budget.record_death(edge), AfterDeath::Restart);
+    }
+
+    #[test]
+    fn deaths_that_are_explained_do_not_count() {
+        let mut budget = RestartBudget::default();
+        // The others are unexplained, and all that is forgiven.
+        for death in 0..WORKER_DEATHS_MAX as u64 - 1 {
+            assert_eq!(
+                budget.record_death(MonotonicTime(death)),
+                AfterDeath::Restart
+            );
+        }
+        for pair in 0..WORKER_DEATHS_EXPLAINED_MAX as u64 {
+            let now = MonotonicTime(1_000 + pair);
+            assert_eq!(budget.record_death(now), AfterDeath::Restart);
+            assert_eq!(budget.record_explained(now), AfterDeath::Restart);
+        }
+        let now = MonotonicTime(2_000);
+        assert_eq!(budget.record_death(now), AfterDeath::Restart);
+        assert_eq!(budget.record_explained(now), AfterDeath::GiveUp);
     }
 
     #[test]

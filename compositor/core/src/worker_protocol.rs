@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::id::{CompositionId, Layer, ParticipantId, TrackId};
 use crate::journal::JournalSeq;
 use crate::layout::LayoutSpec;
+use crate::quarantine::Quarantine;
 use crate::time::{FrameRate, MediaTime};
 
 /// From the server to the worker. [`ToWorker::Job`] is first and comes once.
@@ -128,6 +129,20 @@ pub struct Resume {
     pub next_k: Vec<u64>,
     /// The next AAC frame number to send.
     pub next_n: u64,
+    /// What its predecessors died of.
+    pub quarantine: Quarantine,
+}
+
+impl Resume {
+    /// At the very beginning.
+    pub fn fresh(encoders: usize) -> Self {
+        Self {
+            checkpoint: None,
+            next_k: vec![0; encoders],
+            next_n: 0,
+            quarantine: Quarantine::default(),
+        }
+    }
 }
 
 /// A point from which the composition can be continued.

@@ -95,11 +95,7 @@ impl Composer {
     /// Prepares encoders for `job`, at its start or where its predecessor's last checkpoint is.
     pub fn new(job: Job) -> Result<Self, WorkerError> {
         gstreamer::init().map_err(WorkerError::Gstreamer)?;
-        let fresh = Resume {
-            checkpoint: None,
-            next_k: vec![0; job.encoders.len()],
-            next_n: 0,
-        };
+        let fresh = Resume::fresh(job.encoders.len());
         let resume = job.resume.as_ref().unwrap_or(&fresh);
         let checkpoint = resume.checkpoint.as_ref();
         let state: Option<State> = checkpoint
@@ -123,13 +119,14 @@ impl Composer {
         let schedule = Schedule::from(job.start);
         let state_at = checkpoint.map_or(JournalSeq(0), |checkpoint| checkpoint.state_at);
         let next_mix = state.as_ref().map_or(0, |state| state.next_mix);
-        let (stage, mixer) = match state {
+        let (mut stage, mixer) = match state {
             Some(state) => {
                 let now = schedule.sound_end(state.next_mix);
                 (Stage::restored(state.stage, now), Some(state.mixer))
             }
             None => (Stage::default(), None),
         };
+        stage.avoid(resume.quarantine.clone());
         Ok(Self {
             sound: Sound::new(job.start, next_mix, resume.next_n, mixer)?,
             videos,

@@ -9,6 +9,7 @@ use compositor_core::id::{Layer, TrackId};
 use compositor_core::journal::JournalSeq;
 use compositor_core::layout::{Candidate, Canvas, LayoutSpec, Slot, layout};
 use compositor_core::limits::AUDIO_SAMPLE_RATE;
+use compositor_core::quarantine::Quarantine;
 use compositor_core::roster::{Publisher, Roster, RosterChange, Track};
 use compositor_core::time::MediaTime;
 use compositor_core::worker_protocol::ParticipantStats;
@@ -63,6 +64,11 @@ pub(super) struct Stage {
     placeholders: Placeholders,
     /// Of tracks that are gone.
     past_counts: Counts,
+    quarantine: Quarantine,
+    /// Units with a PTS up to this are decoded one at a time, to see which of them kills.
+    suspected_until: MediaTime,
+    /// What was due the last time.
+    horizon: MediaTime,
 }
 
 impl Stage {
@@ -75,7 +81,7 @@ impl Stage {
             tracks: state
                 .tracks
                 .into_iter()
-                .map(|(id, track)| (id, VideoTrack::new(Some(track))))
+                .map(|(id, track)| (id, VideoTrack::new(id, Some(track))))
                 .collect(),
             ..Self::default()
         };
@@ -95,12 +101,32 @@ impl Stage {
         }
     }
 
+    /// Decodes nothing of what predecessors died of.
+    pub(super) fn avoid(&mut self, quarantine: Quarantine) {
+        self.quarantine = quarantine;
+    }
+
     /// Takes an access unit of a video track.
-    pub(super) fn push(&mut self, seq: JournalSeq, unit: AccessUnit) {
+    pub(super) fn push(&mut self, seq: JournalSeq, mut unit: AccessUnit) {
+        if self.quarantine.suspects_until() >= Some(seq) {
+            self.suspected_until = self.suspected_until.max(unit.pts);
+        }
+        if self.quarantine.gives_up(unit.track) {
+            return;
+        }
+        if self.quarantine.holds(seq) {
+            // As if it had been lost: the next keyframe goes on.
+            unit.keyframe = false;
+            unit.discontinuity = true;
+            unit.data.clear();
+        }
+        self.track(unit.track).push(seq, unit);
+    }
+
+    fn track(&mut self, id: TrackId) -> &mut VideoTrack {
         self.tracks
-            .entry(unit.track)
-            .or_insert_with(|| VideoTrack::new(None))
-            .push(seq, unit);
+            .entry(id)
+            .or_insert_with(|| VideoTrack::new(id, None))
     }
 
     /// Takes a change that was journaled at `time`; the first one says who was there from the beginning.
@@ -112,10 +138,7 @@ impl Stage {
 
     /// Shows `layer` of `track` from its next keyframe after record `since` on.
     pub(super) fn choose(&mut self, track: TrackId, layer: Layer, since: JournalSeq) {
-        self.tracks
-            .entry(track)
-            .or_insert_with(|| VideoTrack::new(None))
-            .choose(layer, since);
+        self.track(track).choose(layer, since);
     }
 
     /// Applies what is due at `due` and decodes what is due at `horizon`.
@@ -136,7 +159,9 @@ impl Stage {
             .filter(|track| track.is_published())
             .collect();
         let pixels: u64 = published.iter().map(|track| track.picture_pixels()).sum();
-        if pixels < PARALLEL_PIXELS_MIN {
+        let is_suspected = self.horizon < self.suspected_until;
+        self.horizon = horizon;
+        if is_suspected || pixels < PARALLEL_PIXELS_MIN {
             published
                 .iter_mut()
                 .try_for_each(|track| track.advance(horizon))
@@ -164,7 +189,7 @@ impl Stage {
                 let known = self
                     .tracks
                     .entry(track.id)
-                    .or_insert_with(|| VideoTrack::new(None));
+                    .or_insert_with(|| VideoTrack::new(track.id, None));
                 known.publish(now);
                 known.set_sizes(&track.layers);
                 if track.stopped && publisher.connected {
@@ -230,7 +255,8 @@ impl Stage {
     pub(super) fn keyframe_requests(&mut self, now: MediaTime) -> Vec<(TrackId, Layer)> {
         let mut requests = Vec::new();
         for publisher in self.roster.publishers().iter().filter(|p| p.connected) {
-            let Some(video) = video_track(publisher).filter(|track| !track.stopped) else {
+            let wanted = |track: &&Track| !track.stopped && !self.quarantine.gives_up(track.id);
+            let Some(video) = video_track(publisher).filter(wanted) else {
                 continue;
             };
             if let Some(track) = self.tracks.get_mut(&video.id)

@@ -7,8 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use compositor_core::access_unit::{AccessUnit, Codec};
 use compositor_core::bitstream::largest_side;
-use compositor_core::id::Layer;
+use compositor_core::id::{Layer, TrackId};
 use compositor_core::journal::JournalSeq;
+use compositor_core::quarantine::InFlight;
 use compositor_core::roster::LayerSize;
 use compositor_core::time::MediaTime;
 use compositor_core::worker_protocol::TrackStats;
@@ -19,6 +20,7 @@ use super::stage::LONG_SIDE_MAX;
 use crate::codec::CodecError;
 use crate::codec::picture::Picture;
 use crate::codec::video::{CodedUnit, TimedPicture, VideoDecoder};
+use crate::in_flight;
 
 /// Units that wait per layer: more than 10 s at 60 fps, the longest a keyframe may lie back.
 const QUEUE_MAX: usize = 1024;
@@ -77,6 +79,7 @@ pub(super) struct Counts {
 /// A video track from its first access unit on.
 #[derive(Debug)]
 pub(super) struct VideoTrack {
+    id: TrackId,
     queues: BTreeMap<Layer, VecDeque<Unit>>,
     sizes: Vec<LayerSize>,
     current: Option<Layer>,
@@ -103,12 +106,13 @@ pub(super) struct VideoTrack {
 }
 
 impl VideoTrack {
-    pub(super) fn new(state: Option<TrackState>) -> Self {
+    pub(super) fn new(id: TrackId, state: Option<TrackState>) -> Self {
         let state = state.unwrap_or(TrackState {
             current: None,
             choice: None,
         });
         Self {
+            id,
             queues: BTreeMap::new(),
             sizes: Vec::new(),
             current: state.current,
@@ -317,6 +321,10 @@ impl VideoTrack {
         } else if unit.discontinuity || self.keyframe.is_none() {
             self.broken = true;
         }
+        let _decoding = in_flight::decoding(InFlight {
+            track: self.id,
+            unit: unit.seq,
+        });
         // Decoders take memory for whatever a unit claims.
         let side = largest_side(unit.codec, &unit.data);
         self.broken |= side.is_some_and(|side| side > LONG_SIDE_MAX);

@@ -116,8 +116,10 @@ fn shuffles(first: &[u32]) -> Option<Vec<[u8; 4]>> {
     let distances = fours.flat_map(|four| four.iter().map(|first| (first - four[0]) as usize));
     distances
         .map(|distance| {
-            let byte = 2 * distance as u8;
-            (distance + 2 <= LINE_PADDING).then_some([byte, byte + 1, byte + 2, byte + 3])
+            (distance + 2 <= LINE_PADDING).then(|| {
+                let byte = 2 * distance as u8;
+                [byte, byte + 1, byte + 2, byte + 3]
+            })
         })
         .collect()
 }

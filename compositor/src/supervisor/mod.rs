@@ -10,6 +10,7 @@ mod silence;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use compositor_core::error_chain::error_chain;
 use compositor_core::journal::JournalSeq;
 use compositor_core::limits::WORKER_DEATHS_MAX;
+use compositor_core::quarantine::InFlight;
 use compositor_core::restart_budget::{AfterDeath, RestartBudget};
 use compositor_core::sink::{JournalError, JournalReader, StageJournal};
 use compositor_core::time::{MediaTime, MonotonicTime};
@@ -29,7 +31,7 @@ use tokio::time::Instant;
 use self::feed::{Fed, FeedError, Feeder};
 pub use self::process::{WorkerProgram, warm_up};
 use self::silence::Silence;
-use crate::wire;
+use crate::{in_flight, wire};
 
 /// What the composition yields.
 #[derive(Debug)]
@@ -119,14 +121,12 @@ pub fn supervise<J: StageJournal>(
 ) -> SupervisorHandle {
     let (stop, stopped) = watch::channel(None);
     let succeeds = job.resume.is_some();
-    let fresh = Resume {
-        checkpoint: None,
-        next_k: vec![0; job.encoders.len()],
-        next_n: 0,
-    };
     let supervisor = Supervisor {
         program,
-        next: job.resume.clone().unwrap_or(fresh),
+        next: job
+            .resume
+            .clone()
+            .unwrap_or_else(|| Resume::fresh(job.encoders.len())),
         job,
         journal,
         events,
@@ -156,7 +156,34 @@ struct Supervisor<J> {
 enum Life {
     Ended,
     ListenerGone,
-    Died(String),
+    Died(Death),
+}
+
+/// A worker's death.
+struct Death {
+    cause: String,
+    of: Of,
+}
+
+/// What a worker died of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// Nobody knows: it went by itself.
+    Itself,
+    /// What killed the one before, too. It will not be decoded again.
+    Quarantined,
+    /// We ended it: it broke the protocol, or was too slow for its journal.
+    Us,
+    /// What it was to read is damaged.
+    Damage,
+}
+
+/// Whether an error says that a file holds something else than what was written.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+    )
 }
 
 impl<J: StageJournal> Supervisor<J> {
@@ -174,13 +201,10 @@ impl<J: StageJournal> Supervisor<J> {
     async fn until_the_end(&mut self) -> Result<(), SupervisorError> {
         // The place where a first worker starts reading; its successors start there until the first checkpoint.
         let mut first_seq = None;
+        let mut last = None;
         loop {
-            let from = self
-                .next
-                .checkpoint
-                .as_ref()
-                .map(|c| c.read_from)
-                .or(first_seq);
+            let known = self.next.checkpoint.as_ref().map(|c| c.read_from);
+            let from = known.or(first_seq).filter(|_| last != Some(Of::Damage));
             let reader = match self.attach(from).await {
                 Ok(reader) => reader,
                 // The session ended with the worker: what has come is all there is.
@@ -190,9 +214,14 @@ impl<J: StageJournal> Supervisor<J> {
             first_seq = first_seq.or(Some(reader.position()));
             match self.one_life(reader).await? {
                 Life::Ended | Life::ListenerGone => return Ok(()),
-                Life::Died(cause) => {
+                Life::Died(Death { cause, of }) => {
+                    last = Some(of);
                     let now = MonotonicTime(0).plus(self.born.elapsed());
-                    if self.budget.record_death(now) == AfterDeath::GiveUp {
+                    let after = match of {
+                        Of::Quarantined => self.budget.record_explained(now),
+                        Of::Itself | Of::Us | Of::Damage => self.budget.record_death(now),
+                    };
+                    if after == AfterDeath::GiveUp {
                         return Err(SupervisorError::DiesTooOften { cause });
                     }
                     self.succeeds = true;
@@ -218,13 +247,13 @@ impl<J: StageJournal> Supervisor<J> {
     }
 
     async fn one_life(&mut self, reader: J::Reader) -> Result<Life, SupervisorError> {
-        let (child, socket) = self
-            .program
-            .spawn()
-            .map_err(|source| SupervisorError::Spawn {
-                program: self.program.executable.clone(),
-                source,
-            })?;
+        let failed = |source| SupervisorError::Spawn {
+            program: self.program.executable.clone(),
+            source,
+        };
+        let board = in_flight::new_board().map_err(failed)?;
+        let workers_board = board.try_clone().map_err(failed)?;
+        let (child, socket) = self.program.spawn(workers_board.into()).map_err(failed)?;
         let pid = child.id().unwrap_or_default();
         if self
             .events
@@ -257,7 +286,11 @@ impl<J: StageJournal> Supervisor<J> {
                     }
                     // It was so slow that the journal could not wait; another one begins with what is there.
                     FeedError::Journal(error @ JournalError::Gone { .. }) => {
-                        Life::Died(error_chain(&error))
+                        died(Of::Us, error_chain(&error))
+                    }
+                    // Another one begins with what the stage is now.
+                    FeedError::Journal(JournalError::Io(error)) if is_damage(&error) => {
+                        died(Of::Damage, error_chain(&error))
                     }
                     FeedError::Journal(error) => return Err(SupervisorError::Journal(error)),
                 },
@@ -265,9 +298,31 @@ impl<J: StageJournal> Supervisor<J> {
         };
         let exit = process::end(child).await;
         Ok(match life {
-            Life::Died(cause) => Life::Died(format!("{cause}; {exit}")),
+            Life::Died(Death { cause, of }) => {
+                self.explained(&board, of, format!("{cause}; {exit}"))
+            }
             whole => whole,
         })
+    }
+
+    /// Puts into quarantine what killed twice.
+    fn explained(&mut self, board: &File, of: Of, cause: String) -> Life {
+        if of != Of::Itself {
+            return died(of, cause);
+        }
+        let guilty = self.next.quarantine.record_death(in_flight::read(board));
+        if guilty.is_empty() {
+            return died(of, cause);
+        }
+        let units: Vec<String> = guilty
+            .iter()
+            .map(|InFlight { track, unit }| format!("{} of track {}", unit.0, track.0))
+            .collect();
+        let units = units.join(", ");
+        let cause = format!(
+            "{cause}; like the one before while decoding what is skipped from now on: {units}"
+        );
+        died(Of::Quarantined, cause)
     }
 
     fn resume(&self) -> Option<Resume> {
@@ -282,17 +337,17 @@ impl<J: StageJournal> Supervisor<J> {
                 biased;
                 () = self.events.closed() => return Life::ListenerGone,
                 message = buffer.read::<FromWorker>(&mut socket) => message,
-                cause = silence.broken() => return Life::Died(cause),
+                cause = silence.broken() => return died(Of::Itself, cause),
             };
             let message = match message {
                 Ok(Some(message)) => message,
-                Ok(None) => return Life::Died("it closed its socket".to_owned()),
-                Err(error) => return Life::Died(error_chain(&error)),
+                Ok(None) => return died(Of::Itself, "it closed its socket".to_owned()),
+                Err(error) => return died(Of::Itself, error_chain(&error)),
             };
             match self.take(message).await {
                 Ok(None) => {}
                 Ok(Some(life)) => return life,
-                Err(cause) => return Life::Died(cause),
+                Err(cause) => return died(Of::Us, cause),
             }
         }
     }
@@ -343,6 +398,10 @@ impl<J: StageJournal> Supervisor<J> {
         let listening = self.events.send(event).await.is_ok();
         Ok((!listening).then_some(Life::ListenerGone))
     }
+}
+
+fn died(of: Of, cause: String) -> Life {
+    Life::Died(Death { cause, of })
 }
 
 fn expect_number(what: &str, expected: u64, got: u64) -> Result<(), String> {

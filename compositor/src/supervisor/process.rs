@@ -22,8 +22,8 @@ pub struct WorkerProgram {
 }
 
 impl WorkerProgram {
-    /// A new worker, and our end of its socket. It dies with the handle.
-    pub(crate) fn spawn(&self) -> io::Result<(Child, UnixStream)> {
+    /// A new worker with `stdout`, and our end of its socket. It dies with the handle.
+    pub(crate) fn spawn(&self, stdout: Stdio) -> io::Result<(Child, UnixStream)> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let child = Command::new(&self.executable)
@@ -31,7 +31,7 @@ impl WorkerProgram {
             .env_clear()
             .envs(self.environment.iter().cloned())
             .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .stdout(Stdio::null())
+            .stdout(stdout)
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
             .spawn()?;
@@ -42,7 +42,7 @@ impl WorkerProgram {
 /// Starts a worker without a job: it loads its plugins, which GStreamer remembers in its registry, and exits. The first
 /// composition then starts at once.
 pub async fn warm_up(program: &WorkerProgram) -> io::Result<ExitStatus> {
-    let (mut child, socket) = program.spawn()?;
+    let (mut child, socket) = program.spawn(Stdio::null())?;
     drop(socket);
     child.wait().await
 }

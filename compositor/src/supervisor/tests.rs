@@ -32,6 +32,7 @@ fn play(role: &str, socket: &mut UnixStream) {
     }
     match (role, next) {
         ("dies after each three", _) => {}
+        ("dies of poison", _) => die_of_poison(&job.resume),
         ("hangs", 0) | ("takes nothing", 0) => loop {
             std::thread::park();
         },
@@ -46,6 +47,20 @@ fn play(role: &str, socket: &mut UnixStream) {
         ),
         ("needs the whole journal", _) => end_at(socket, MediaTime(0)),
         _ => end_at(socket, MediaTime(u64::MAX)),
+    }
+}
+
+/// Units 5 and 9 of track 7 crash the decoder, one in each life, until they are not decoded any more.
+fn die_of_poison(resume: &Option<Resume>) {
+    let quarantine = resume.as_ref().map(|resume| &resume.quarantine);
+    let is_held = |unit| quarantine.is_some_and(|it| it.holds(JournalSeq(unit)));
+    in_flight::use_standard_output().unwrap();
+    if let Some(unit) = [5, 9].into_iter().find(|unit| !is_held(*unit)) {
+        let _decoding = in_flight::decoding(InFlight {
+            track: TrackId(7),
+            unit: JournalSeq(unit),
+        });
+        std::process::abort();
     }
 }
 
@@ -96,6 +111,8 @@ enum Attach {
     Closed,
     /// The wanted records are gone.
     Gone,
+    /// A record is damaged.
+    Damaged,
 }
 
 /// A journal of opaque bytes.
@@ -141,6 +158,7 @@ impl JournalReader for Attach {
         match self {
             Self::Endless => Ok(vec![0; 64 * 1024].into()),
             Self::ClosesAtOnce => Err(JournalError::Closed),
+            Self::Damaged => Err(JournalError::Io(io::ErrorKind::InvalidData.into())),
             _ => std::future::pending().await,
         }
     }
@@ -241,6 +259,24 @@ async fn a_worker_that_never_takes_its_job_is_given_up_after_its_sixth_death() {
 }
 
 #[tokio::test]
+async fn what_workers_die_of_is_found_and_does_not_count() {
+    let mut run = Run::of("dies of poison", &[]);
+    while run.deaths.len() < WORKER_DEATHS_MAX + 4 {
+        run.next().await;
+    }
+    let is_explained = |death: &String| death.contains("skipped from now on");
+    let explained: Vec<&String> = run.deaths.iter().filter(|it| is_explained(it)).collect();
+    assert!(explained[0].ends_with(": 5 of track 7") && explained[1].ends_with(": 9 of track 7"));
+    assert_eq!(explained.len(), 2, "{:?}", run.deaths);
+    // Four of its deaths are explained.
+    assert!(matches!(
+        run.end().await,
+        Err(SupervisorError::DiesTooOften { .. })
+    ));
+    assert_eq!(run.deaths.len(), WORKER_DEATHS_MAX + 4);
+}
+
+#[tokio::test]
 async fn a_stop_before_the_first_picture_ends_well() {
     let mut run = Run::of("works", &[]);
     run.handle.stop(MediaTime(0));
@@ -329,6 +365,15 @@ async fn a_successor_begins_with_what_is_there_when_the_journal_is_gone() {
     assert_eq!(run.pictures, (0..6).collect::<Vec<_>>());
     let asked = run.journal.asked.lock().clone();
     assert_eq!(asked, [None, Some(JournalSeq(5)), None]);
+}
+
+#[tokio::test]
+async fn a_successor_begins_with_what_is_there_when_the_journal_is_damaged() {
+    let mut run = Run::of("works", &[Attach::Damaged, Attach::Quiet]);
+    run.handle.stop(MediaTime(0));
+    assert!(run.end().await.is_ok());
+    assert_eq!(run.deaths.len(), 1);
+    assert_eq!(*run.journal.asked.lock(), [None, None]);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 mod worker;
 
 use std::io;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -84,7 +85,10 @@ impl Thumbnailer {
         let Ok(Ok(_permit)) = waiting.await else {
             return Err(ThumbnailError::Busy);
         };
-        let (mut child, mut socket) = self.program.spawn().map_err(ThumbnailError::Spawn)?;
+        let (mut child, mut socket) = self
+            .program
+            .spawn(Stdio::null())
+            .map_err(ThumbnailError::Spawn)?;
         let exchange = async {
             wire::write(&mut socket, request).await?;
             wire::Reader::default().read(&mut socket).await

@@ -74,6 +74,7 @@ fn successor(job: &Job, said: &Said, journal: &[Record]) -> Job {
         checkpoint: said.checkpoint.clone(),
         next_k: vec![said.video.first().map_or(0, |units| units.len() as u64)],
         next_n: said.audio.len() as u64,
+        ..Resume::fresh(1)
     };
     assert!(journal.len() > 100);
     Job {

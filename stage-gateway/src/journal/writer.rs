@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use compositor_core::journal::{JournalSeq, Record, RecordBody};
+use compositor_core::roster::RosterChange;
 use compositor_core::time::MediaTime;
 use parking_lot::Mutex;
 use tokio::sync::{oneshot, watch};
@@ -234,7 +235,8 @@ impl Writer {
         }
         let written = self.segment_for(batch).and_then(|segment| {
             segment.file.write_all_at(&buffer, segment.bytes)?;
-            let place = (segment.bytes >= segment.place_at).then_some(Place {
+            let is_worth_it = segment.bytes >= segment.place_at || begins_with_snapshot(batch);
+            let place = is_worth_it.then_some(Place {
                 seq: batch.first,
                 offset: segment.bytes,
             });
@@ -336,6 +338,12 @@ impl Writer {
             self.unsynced.pop_if(|_| self.open.is_some());
         }
     }
+}
+
+/// Readers begin there, and so read nothing of what lies before, which may be damaged.
+fn begins_with_snapshot(batch: &Batch) -> bool {
+    let first = batch.records.first().map(|(_, body)| body);
+    matches!(first, Some(RecordBody::Roster(RosterChange::Snapshot(_))))
 }
 
 fn force_to_disk(dir: &Path, jobs: &Receiver<Vec<Arc<File>>>) {

@@ -5,6 +5,8 @@ use compositor_core::access_unit::Codec;
 use gstreamer as gst;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSrc};
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 
 /// Y, U, V of a flat colour.
 pub(crate) type Colour = [u8; 3];
@@ -74,6 +76,13 @@ pub(crate) fn flat(width: u32, height: u32, [y, u, v]: Colour) -> Vec<u8> {
     data.resize(luma + luma / 4, u);
     data.resize(luma + luma / 2, v);
     data
+}
+
+/// A picture that takes long to decode, another one for each `seed`.
+pub(crate) fn noise(width: u32, height: u32, seed: u64) -> Vec<u8> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let samples = width as usize * height as usize * 3 / 2;
+    (0..samples).map(|_| random.random()).collect()
 }
 
 /// Codes raw I420 pictures at `fps`, with a keyframe every `key_every`.
