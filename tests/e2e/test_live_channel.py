@@ -144,11 +144,16 @@ def test_stream_session_tells_all_of_it(live, ivs):
     assert video["encoder"].startswith("Lavf") and video["codec"].startswith("avc1.")
     assert found["ingestConfigurations"]["audioConfigurations"][0]["sampleRate"] == 48000
     assert found["recordingConfiguration"]["destinationConfiguration"]["s3"]["bucketName"] == live["bucket"]
-    recording = [name for name in names(found) if name.startswith("Recording")]
-    assert recording == ["Recording Start", "Recording End"]
-    assert [name for name in names(found) if name not in recording] == [
-        "Session Created", "Stream Start", "Ad Break Inserted", "Starvation Start", "Starvation End", "Stream End", "Session Ended",
+    told = names(found)
+    assert [name for name in told if name.startswith("Recording")] == ["Recording Start", "Recording End"]
+    # A publisher on a busy machine may starve once more than it was made to.
+    starvation = [name for name in told if name.startswith("Starvation")]
+    assert starvation and starvation == ["Starvation Start", "Starvation End"] * (len(starvation) // 2)
+    assert [name for name in told if not name.startswith(("Recording", "Starvation"))] == [
+        "Session Created", "Stream Start", "Ad Break Inserted", "Stream End", "Session Ended",
     ]
+    away = told.index("Ad Break Inserted"), told.index("Stream End")
+    assert "Starvation Start" in told[away[0]:away[1]] and "Starvation End" in told[away[0]:away[1]], told
     listed = ivs.list_stream_sessions(channelArn=channel["arn"])["streamSessions"]
     assert [(row["streamId"], row["hasErrorEvent"]) for row in listed] == [(found["streamId"], False)]
     ivs.delete_channel(arn=channel["arn"])

@@ -39,7 +39,7 @@ def test_metrics_follow_a_composition_from_its_first_second_to_its_end(binary, m
             assert values(server, "proscenium_compositions") == {'state="ACTIVE"': 1}
             assert values(server, "proscenium_destinations") == {'state="ACTIVE"': 1}
             told = read(server).text
-            for line in ("proscenium_stage_sessions 1", "proscenium_stage_publishers 1", "proscenium_stage_peers 1"):
+            for line in ("proscenium_stage_sessions 1", "proscenium_stage_publishers 1", "proscenium_stage_peers 1", "proscenium_spools 1"):
                 assert line in told.splitlines(), line
             started_once = {'operation="StartComposition",status="200"': 1}.items()
             assert started_once <= values(server, "proscenium_api_requests_total").items()

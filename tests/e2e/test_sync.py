@@ -44,22 +44,28 @@ BROWSERS = {
     "cyd": ("3050c0", 900, {"codec": "H264"}),
     "dan": ("b0a020", 1100, {"codec": "VP8", "simulcast": True}),
 }
-AIORTC = {"eve": ("a040a0", 1300)}
+# "gus" falls silent and dark, and comes back with another RTP clock.
+MUTE_S, JUMP_S = (10, 13), 5_000
+AIORTC = {"eve": ("a040a0", 1300, None), "gus": ("203060", 1900, MUTE_S)}
 SIZE = {"width": 640, "height": 360, "maxBitrate": 700_000}
 
 
 class Paced(MediaStreamTrack):
-    """Gives frame n when `start + n * seconds_per_frame` has come."""
+    """Gives frame n when `start + n * seconds_per_frame` has come; none while it is mute."""
 
-    def __init__(self, start, rate, ticks_per_frame):
+    def __init__(self, start, rate, ticks_per_frame, mute):
         super().__init__()
         self.start, self.rate, self.ticks, self.count = start, rate, ticks_per_frame, 0
+        self.mute, self.jump = mute, 0
 
     async def recv(self):
+        if self.mute and self.count * self.ticks >= self.mute[0] * self.rate:
+            self.count = self.mute[1] * self.rate // self.ticks
+            self.mute, self.jump = None, JUMP_S * self.rate
         seconds = self.count * self.ticks / self.rate
         await asyncio.sleep(self.start + seconds - time.monotonic())
         frame = self.frame(seconds)
-        frame.pts, frame.time_base = self.count * self.ticks, fractions.Fraction(1, self.rate)
+        frame.pts, frame.time_base = self.count * self.ticks + self.jump, fractions.Fraction(1, self.rate)
         self.count += 1
         return frame
 
@@ -67,8 +73,8 @@ class Paced(MediaStreamTrack):
 class Flashing(Paced):
     kind = "video"
 
-    def __init__(self, start, color):
-        super().__init__(start, 90_000, 3_000)
+    def __init__(self, start, color, mute):
+        super().__init__(start, 90_000, 3_000, mute)
         self.dark = np.empty((360, 640, 3), np.uint8)
         self.dark[:] = rec.rgb(color)
         self.light = self.dark.copy()
@@ -81,8 +87,8 @@ class Flashing(Paced):
 class Beeping(Paced):
     kind = "audio"
 
-    def __init__(self, start, hz):
-        super().__init__(start, 48_000, 960)
+    def __init__(self, start, hz, mute):
+        super().__init__(start, 48_000, 960, mute)
         self.hz = hz
 
     def frame(self, seconds):
@@ -93,10 +99,10 @@ class Beeping(Paced):
         return frame
 
 
-async def publish_by_aiortc(connection, url, token, color, hz):
+async def publish_by_aiortc(connection, url, token, color, hz, mute):
     start = time.monotonic() + 1
-    connection.addTransceiver(Beeping(start, hz), direction="sendonly")
-    video = connection.addTransceiver(Flashing(start, color), direction="sendonly")
+    connection.addTransceiver(Beeping(start, hz, mute), direction="sendonly")
+    video = connection.addTransceiver(Flashing(start, color, mute), direction="sendonly")
     codecs = RTCRtpSender.getCapabilities("video").codecs
     video.setCodecPreferences([codec for codec in codecs if codec.mimeType == "video/VP8"])
     await exchange(connection, url, token)
@@ -119,7 +125,7 @@ def recorded(request, everybody, server, realtime, s3, tmp_path_factory):
     publishers = []
     needed = Browser() if BROWSERS.keys() & everybody.keys() else contextlib.nullcontext()
     with needed as browser, Relay(server.whip, background, request.param, JITTER_S) as relay:
-        page, connection = browser and browser.page(), RTCPeerConnection()
+        page, connections = browser and browser.page(), []
         for name, (color, hz, *how) in everybody.items():
             time.sleep(chance.uniform(0, 1))
             token = st.token(realtime, stage, name)["token"]
@@ -132,13 +138,15 @@ def recorded(request, everybody, server, realtime, s3, tmp_path_factory):
                     "name": name, "whip": relay.whip, "token": token, "color": f"#{color}", "hz": hz,
                     "flashes": True, **SIZE, **how[0]})
             else:
-                background.run(publish_by_aiortc(connection, relay.whip, token, color, hz))
+                connections.append(RTCPeerConnection())
+                background.run(publish_by_aiortc(connections[-1], relay.whip, token, color, hz, *how))
         seconds = len(everybody) + SETTLING + FLASHES
         wait_for("enough flashes", lambda: 2 * rec.segment_count(s3, bucket, prefix) >= seconds, 3 * seconds, 1)
         st.stop(realtime, started["arn"])
         for publisher in publishers:
             publisher.stop()
-        background.run(connection.close())
+        for connection in connections:
+            background.run(connection.close())
         print("carried", relay.carried, "lost", relay.lost, "reordered", relay.reordered)
         assert relay.lost > 0.5 * request.param * relay.carried and relay.reordered > 0.1 * relay.carried
     background.close()

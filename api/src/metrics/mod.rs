@@ -3,8 +3,10 @@
 mod family;
 mod requests;
 mod server;
+mod spools;
 mod workers;
 
+use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -37,6 +39,8 @@ pub struct Metrics {
 enum MetricsError {
     #[error("the store cannot be read")]
     Store(#[from] StoreError),
+    #[error("the spools cannot be read")]
+    Spools(#[from] io::Error),
     #[error("the metrics contradict each other")]
     Prometheus(#[from] prometheus::Error),
 }

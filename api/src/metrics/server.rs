@@ -1,5 +1,6 @@
 //! What the server holds at the moment, and what its bounded queues have dropped.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -7,9 +8,12 @@ use channel::Channels;
 use nix::sys::statvfs::statvfs;
 use prometheus::Registry;
 use stage_gateway::Gateway;
+use tokio::task::spawn_blocking;
 
 use super::MetricsError;
 use super::family::{gauge, total, value};
+use super::spools::Spools;
+use crate::platform::SPOOL_FOLDER;
 use crate::store::Store;
 
 /// Where the figures come from.
@@ -32,6 +36,7 @@ impl ServerMetrics {
         self.deliveries(registry).await?;
         self.stages(registry)?;
         self.streams(registry)?;
+        self.spools(registry).await?;
         self.disk(registry)?;
         Ok(())
     }
@@ -126,6 +131,13 @@ impl ServerMetrics {
             "Playlist sessions that are watching.",
             viewers as f64,
         )
+    }
+
+    async fn spools(&self, registry: &Registry) -> Result<(), MetricsError> {
+        let root = self.data_dir.join(SPOOL_FOLDER);
+        let spools = spawn_blocking(move || Spools::of(&root)).await;
+        spools.map_err(io::Error::other)??.register(registry)?;
+        Ok(())
     }
 
     fn disk(&self, registry: &Registry) -> prometheus::Result<()> {
