@@ -46,7 +46,7 @@ BROWSERS = {
 }
 # "gus" falls silent and dark, and comes back with another RTP clock.
 MUTE_S, JUMP_S = (10, 13), 5_000
-AIORTC = {"eve": ("a040a0", 1300, None), "gus": ("203060", 1900, MUTE_S)}
+AIORTC = {"eve": ("a040a0", 1300, None), "gus": ("20a0e0", 1900, MUTE_S)}
 SIZE = {"width": 640, "height": 360, "maxBitrate": 700_000}
 
 
