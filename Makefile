@@ -33,10 +33,11 @@ faults: build
 	@scripts/install test
 	@.venv/bin/python -m pytest tests/e2e/test_s3_faults.py tests/e2e/test_rtmp_faults.py -p no:cacheprovider -q -s --outage 600
 
-# Churn and faults for hours; every recording is verified: make soak MINUTES=30
+# Churn and faults for hours, every recording is verified; then hostile input: make soak MINUTES=30 ROUNDS=10
 soak: build
 	@scripts/install test
 	@.venv/bin/python tests/soak/soak.py --minutes $(MINUTES)
+	@scripts/soak-fuzz $(ROUNDS)
 
 # Hostile input, ROUNDS times as much as in `make test`, from a new seed, which it prints.
 soak-fuzz: install
