@@ -6,7 +6,6 @@ mod server;
 mod spools;
 mod workers;
 
-use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -17,6 +16,7 @@ use compositor_core::error_chain::error_chain;
 use http::{HeaderMap, StatusCode, header};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TEXT_FORMAT};
+use tokio::task::JoinError;
 
 pub use self::requests::{RequestMetrics, observe};
 pub use self::server::ServerMetrics;
@@ -39,8 +39,8 @@ pub struct Metrics {
 enum MetricsError {
     #[error("the store cannot be read")]
     Store(#[from] StoreError),
-    #[error("the spools cannot be read")]
-    Spools(#[from] io::Error),
+    #[error("the spools cannot be counted")]
+    Spools(#[from] JoinError),
     #[error("the metrics contradict each other")]
     Prometheus(#[from] prometheus::Error),
 }

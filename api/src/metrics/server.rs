@@ -1,6 +1,5 @@
 //! What the server holds at the moment, and what its bounded queues have dropped.
 
-use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -135,9 +134,8 @@ impl ServerMetrics {
 
     async fn spools(&self, registry: &Registry) -> Result<(), MetricsError> {
         let root = self.data_dir.join(SPOOL_FOLDER);
-        let spools = spawn_blocking(move || Spools::of(&root)).await;
-        spools.map_err(io::Error::other)??.register(registry)?;
-        Ok(())
+        let spools = spawn_blocking(move || Spools::of(&root)).await?;
+        Ok(spools.register(registry)?)
     }
 
     fn disk(&self, registry: &Registry) -> prometheus::Result<()> {

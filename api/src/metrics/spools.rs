@@ -1,7 +1,7 @@
 //! What recordings hold on disk because it is not in its bucket yet.
 
-use std::fs;
-use std::io;
+use std::fs::{self, DirEntry};
+use std::io::ErrorKind;
 use std::path::Path;
 
 use prometheus::Registry;
@@ -20,23 +20,23 @@ pub(super) struct Spools {
 }
 
 impl Spools {
-    /// Looks into every spool below `root`. What goes meanwhile is left out.
-    pub(super) fn of(root: &Path) -> io::Result<Self> {
+    /// Looks into every spool below `root`. What goes meanwhile, or cannot be read, is left out.
+    pub(super) fn of(root: &Path) -> Self {
         let mut all = Self::default();
-        for spool in entries(root)? {
-            if !spool.file_type()?.is_dir() {
+        for spool in entries(root) {
+            if !spool.path().is_dir() {
                 continue;
             }
             all.recordings += 1;
-            for folder in entries(&spool.path())? {
+            for folder in entries(&spool.path()) {
                 let is_objects = folder.file_name() == OBJECTS;
-                for file in entries(&folder.path())? {
+                for file in entries(&folder.path()) {
                     all.objects += u64::from(is_objects);
                     all.bytes += file.metadata().map_or(0, |file| file.len());
                 }
             }
         }
-        Ok(all)
+        all
     }
 
     pub(super) fn register(self, registry: &Registry) -> prometheus::Result<()> {
@@ -64,18 +64,15 @@ impl Spools {
 }
 
 /// What is in a folder; nothing in what is no folder, or not there any more.
-fn entries(folder: &Path) -> io::Result<Vec<fs::DirEntry>> {
+fn entries(folder: &Path) -> Vec<DirEntry> {
     match fs::read_dir(folder) {
-        Ok(found) => found.collect(),
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
-            Ok(Vec::new())
+        Ok(found) => found.filter_map(Result::ok).collect(),
+        Err(error) => {
+            if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
+                tracing::warn!(folder = %folder.display(), %error, "a spool cannot be counted");
+            }
+            Vec::new()
         }
-        Err(error) => Err(error),
     }
 }
 
@@ -86,7 +83,7 @@ mod tests {
     #[test]
     fn what_waits_is_counted_and_no_spool_is_nothing() {
         let root = tempfile::tempdir().unwrap();
-        let missing = Spools::of(&root.path().join("spool")).unwrap();
+        let missing = Spools::of(&root.path().join("spool"));
         assert_eq!(missing, Spools::default());
         for (file, bytes) in [
             ("a/objects/0.ts", 700),
@@ -104,6 +101,6 @@ mod tests {
             objects: 2,
             bytes: 758,
         };
-        assert_eq!(Spools::of(root.path()).unwrap(), expected);
+        assert_eq!(Spools::of(root.path()), expected);
     }
 }
