@@ -39,14 +39,19 @@ impl Avx2 {
             taps.end() + LINE_PADDING <= line.len() + taps.count(),
             "a block can be loaded from any output's first sample on"
         );
-        // SAFETY: AVX2 is there, and all taps of all outputs lie within the line.
+        let whole = out.len() / 8 * 8;
+        let (eights, rest) = out.split_at_mut(whole);
+        // SAFETY: AVX2 is there, the outputs come in eights, and all their taps lie within the line.
         unsafe {
             match (taps.count(), taps.shuffles()) {
-                (2, Some(shuffles)) => sum_near_pairs(line, taps, shuffles, out),
-                (2, None) => sum_pairs(line, taps, out),
-                (4, _) => sum_fours(line, taps, out),
-                _ => sum_blocks(line, taps, out),
+                (2, Some(shuffles)) => sum_near_pairs(line, taps, shuffles, eights),
+                (2, None) => sum_pairs(line, taps, eights),
+                (4, _) => sum_fours(line, taps, eights),
+                _ => sum_blocks(line, taps, eights),
             }
+        }
+        for (i, out) in (whole..).zip(rest) {
+            *out = scalar::column(line, taps, i);
         }
     }
 
@@ -114,11 +119,10 @@ unsafe fn sum_rows(rows: &[u8], stride: usize, weights: &[u16], out: &mut [i16])
 /// Eight outputs of two taps each, of which four share a block of samples.
 ///
 /// # Safety
-/// The CPU has AVX2; `taps` has two weights and a shuffle for every output, and from any first sample on `line` has a block.
+/// The CPU has AVX2; `out` is a multiple of eight; `taps` has two weights and a shuffle for every output, and from any first sample on `line` has a block.
 #[target_feature(enable = "avx2")]
 unsafe fn sum_near_pairs(line: &[i16], taps: &Taps, shuffles: &[[u8; 4]], out: &mut [u8]) {
-    let whole = out.len() / 8 * 8;
-    for i in (0..whole).step_by(8) {
+    for i in (0..out.len()).step_by(8) {
         // SAFETY: i + 8 <= out.len(); eight samples can be loaded from the first one of any output on.
         unsafe {
             let block = |i: usize| {
@@ -132,19 +136,15 @@ unsafe fn sum_near_pairs(line: &[i16], taps: &Taps, shuffles: &[[u8; 4]], out: &
             store_eight(_mm256_madd_epi16(pairs, weights), out.as_mut_ptr().add(i));
         }
     }
-    for (i, out) in out.iter_mut().enumerate().skip(whole) {
-        *out = scalar::column(line, taps, i);
-    }
 }
 
 /// Eight outputs of four taps each.
 ///
 /// # Safety
-/// The CPU has AVX2; `taps` has four weights for every output, all within `line`.
+/// The CPU has AVX2; `out` is a multiple of eight; `taps` has four weights for every output, all within `line`.
 #[target_feature(enable = "avx2")]
 unsafe fn sum_fours(line: &[i16], taps: &Taps, out: &mut [u8]) {
-    let whole = out.len() / 8 * 8;
-    for i in (0..whole).step_by(8) {
+    for i in (0..out.len()).step_by(8) {
         // SAFETY: i + 8 <= out.len(); the weights of eight outputs and four samples for each are there.
         let sums = unsafe {
             let four = |i: usize| {
@@ -166,19 +166,15 @@ unsafe fn sum_fours(line: &[i16], taps: &Taps, out: &mut [u8]) {
         // SAFETY: i + 8 <= out.len().
         unsafe { store_eight(sums, out.as_mut_ptr().add(i)) };
     }
-    for (i, out) in out.iter_mut().enumerate().skip(whole) {
-        *out = scalar::column(line, taps, i);
-    }
 }
 
 /// Eight outputs of two taps each.
 ///
 /// # Safety
-/// The CPU has AVX2; `taps` has two weights for every output, all within `line`.
+/// The CPU has AVX2; `out` is a multiple of eight; `taps` has two weights for every output, all within `line`.
 #[target_feature(enable = "avx2")]
 unsafe fn sum_pairs(line: &[i16], taps: &Taps, out: &mut [u8]) {
-    let whole = out.len() / 8 * 8;
-    for i in (0..whole).step_by(8) {
+    for i in (0..out.len()).step_by(8) {
         // SAFETY: i + 8 <= out.len(); a gathered pair lies within the line.
         unsafe {
             let first = _mm256_loadu_si256(taps.first().as_ptr().add(i).cast());
@@ -187,19 +183,15 @@ unsafe fn sum_pairs(line: &[i16], taps: &Taps, out: &mut [u8]) {
             store_eight(_mm256_madd_epi16(pairs, weights), out.as_mut_ptr().add(i));
         }
     }
-    for (i, out) in out.iter_mut().enumerate().skip(whole) {
-        *out = scalar::column(line, taps, i);
-    }
 }
 
 /// Eight outputs of blocks of eight taps each.
 ///
 /// # Safety
-/// The CPU has AVX2; `taps` has a multiple of eight weights for every output, all within `line`.
+/// The CPU has AVX2; `out` is a multiple of eight; `taps` has a multiple of eight weights for every output, all within `line`.
 #[target_feature(enable = "avx2")]
 unsafe fn sum_blocks(line: &[i16], taps: &Taps, out: &mut [u8]) {
-    let whole = out.len() / 8 * 8;
-    for i in (0..whole).step_by(8) {
+    for i in (0..out.len()).step_by(8) {
         let mut sums = [_mm256_setzero_si256(); 4];
         for block in (0..taps.count()).step_by(LINE_PADDING) {
             for (j, sum) in sums.iter_mut().enumerate() {
@@ -228,9 +220,6 @@ unsafe fn sum_blocks(line: &[i16], taps: &Taps, out: &mut [u8]) {
         let sums = _mm256_hadd_epi32(_mm256_hadd_epi32(a, b), _mm256_hadd_epi32(c, d));
         // SAFETY: i + 8 <= out.len().
         unsafe { store_eight(sums, out.as_mut_ptr().add(i)) };
-    }
-    for (i, out) in out.iter_mut().enumerate().skip(whole) {
-        *out = scalar::column(line, taps, i);
     }
 }
 
