@@ -165,8 +165,8 @@ impl Record {
         out[start + 4..start + HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
     }
 
-    /// Takes one record off the front of `input`; `None` while it is not complete.
-    pub fn decode(input: &mut Bytes) -> Result<Option<Self>, RecordError> {
+    /// Bytes of the record at the front of `input`, which are as they were written; `None` while it is not complete.
+    pub fn whole_len(input: &[u8]) -> Result<Option<usize>, RecordError> {
         if input.len() < HEADER_BYTES {
             return Ok(None);
         }
@@ -178,12 +178,20 @@ impl Record {
             return Ok(None);
         }
         let found = (&input[4..HEADER_BYTES]).get_u32_le();
-        let mut body = input.slice(HEADER_BYTES..HEADER_BYTES + length);
-        let computed = crc32c::crc32c(&body);
+        let computed = crc32c::crc32c(&input[HEADER_BYTES..HEADER_BYTES + length]);
         if found != computed {
             return Err(RecordError::Checksum { found, computed });
         }
-        input.advance(HEADER_BYTES + length);
+        Ok(Some(HEADER_BYTES + length))
+    }
+
+    /// Takes one record off the front of `input`; `None` while it is not complete.
+    pub fn decode(input: &mut Bytes) -> Result<Option<Self>, RecordError> {
+        let Some(length) = Self::whole_len(input)? else {
+            return Ok(None);
+        };
+        let mut body = input.split_to(length);
+        body.advance(HEADER_BYTES);
         let kind = body.get_u8();
         let seq = JournalSeq(body.get_u64_le());
         let time = MediaTime(body.get_u64_le());

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes, BytesMut};
-use compositor_core::journal::JournalSeq;
+use compositor_core::journal::{JournalSeq, Record};
 use compositor_core::limits::JOURNAL_RECORD_BYTES_MAX;
 use compositor_core::sink::{JournalError, JournalReader};
 use tokio::sync::watch;
@@ -169,18 +169,13 @@ impl OpenFile {
         }
         let mut start = 0;
         let mut end = 0;
-        while bytes.len() - end >= RECORD_HEADER_BYTES {
-            let whole = match record_length(&bytes[end..]) {
-                Ok(length) if length > bytes.len() - end => break,
-                Ok(length) if is_whole(&bytes[end..end + length]) => Ok(length),
-                Ok(_) => Err(invalid("a record is damaged")),
-                Err(error) => Err(error),
-            };
-            end += match whole {
-                Ok(length) => length,
+        loop {
+            end += match Record::whole_len(&bytes[end..]) {
+                Ok(Some(length)) => length,
+                Ok(None) => break,
                 // What lies before the damage is handed out first.
                 Err(_) if end > 0 => break,
-                Err(error) => return Err(error),
+                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             };
             if self.seq < from {
                 start = end;
@@ -208,12 +203,6 @@ fn record_length(bytes: &[u8]) -> io::Result<usize> {
         return Err(invalid("a record is longer than any may be"));
     }
     Ok(length + RECORD_HEADER_BYTES)
-}
-
-/// Whether a record's checksum is that of its bytes.
-fn is_whole(record: &[u8]) -> bool {
-    let (header, body) = record.split_at(RECORD_HEADER_BYTES);
-    header[4..] == crc32c::crc32c(body).to_le_bytes()
 }
 
 fn invalid(rule: &'static str) -> io::Error {
