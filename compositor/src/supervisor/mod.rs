@@ -307,10 +307,10 @@ impl<J: StageJournal> Supervisor<J> {
 
     /// Puts into quarantine what killed twice.
     fn explained(&mut self, board: &File, of: Of, cause: String) -> Life {
-        if of != Of::Itself {
-            return died(of, cause);
-        }
-        let guilty = self.next.quarantine.record_death(in_flight::read(board));
+        let guilty = match of {
+            Of::Itself => (self.next.quarantine).record_death(in_flight::read(board)),
+            Of::Quarantined | Of::Us | Of::Damage => Vec::new(),
+        };
         if guilty.is_empty() {
             return died(of, cause);
         }

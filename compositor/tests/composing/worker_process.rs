@@ -95,6 +95,14 @@ fn journal() -> Vec<Record> {
     script.journal(START + (STOP_MS + 600) * MS)
 }
 
+fn worker() -> WorkerProgram {
+    WorkerProgram {
+        executable: program("worker"),
+        args: Vec::new(),
+        environment: std::env::vars_os().collect(),
+    }
+}
+
 /// Whoever is looked at decodes slowly: every unit is a keyframe of 1080p noise.
 fn slow_journal() -> Vec<Record> {
     let pictures = (0..40).map(|n| noise(1920, 1080, n));
@@ -172,16 +180,11 @@ fn state_of(worker: Pid) -> Option<char> {
 
 #[tokio::test]
 async fn a_unit_that_kills_twice_is_skipped_and_the_composition_goes_on() {
-    let program = WorkerProgram {
-        executable: program("worker"),
-        args: Vec::new(),
-        environment: std::env::vars_os().collect(),
-    };
     let (workers, spawned) = sync_channel(WORKERS_MAX);
     let killer = std::thread::spawn(move || kill_while_decoding(&spawned));
     let recorded = Arc::new(Recorded(Arc::new(slow_journal())));
     let (events, mut said) = tokio::sync::mpsc::channel(4);
-    let handle = supervise(program, job(vec![encoder(320, 180)]), recorded, events);
+    let handle = supervise(worker(), job(vec![encoder(320, 180)]), recorded, events);
     handle.stop(MediaTime(START + SLOW_STOP_MS * MS));
     let (mut frames, mut deaths, mut damaged) = (Vec::new(), Vec::new(), 0);
     while let Some(event) = said.recv().await {
@@ -211,14 +214,9 @@ async fn a_unit_that_kills_twice_is_skipped_and_the_composition_goes_on() {
 
 #[tokio::test]
 async fn a_killed_worker_is_succeeded_without_a_hole() {
-    let program = WorkerProgram {
-        executable: program("worker"),
-        args: Vec::new(),
-        environment: std::env::vars_os().collect(),
-    };
     let recorded = Arc::new(Recorded(Arc::new(journal())));
     let (events, mut said) = tokio::sync::mpsc::channel(4);
-    let handle = supervise(program, job(vec![encoder(320, 180)]), recorded, events);
+    let handle = supervise(worker(), job(vec![encoder(320, 180)]), recorded, events);
     handle.stop(MediaTime(START + STOP_MS * MS));
     let mut worker = None;
     let mut video: Vec<VideoUnit> = Vec::new();
