@@ -28,6 +28,7 @@
 //! ```
 
 mod ad_break;
+mod backlog;
 mod folder;
 mod h264;
 pub mod key_layout;
@@ -46,6 +47,7 @@ mod time_cutter;
 pub mod upload_queue;
 
 pub use ad_break::AdBreak;
+pub use backlog::Backlog;
 pub use folder::FolderRecording;
 pub use h264::codec_string as h264_codec_string;
 pub use recording::{

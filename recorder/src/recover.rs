@@ -67,7 +67,8 @@ async fn seal(
     Ok((spool.await?, outcome))
 }
 
-fn spools_in(root: &Path) -> Result<Vec<PathBuf>, SpoolError> {
+/// The spools below `root`, in the order of their names.
+pub(crate) fn spools_in(root: &Path) -> Result<Vec<PathBuf>, SpoolError> {
     let unreadable = |source| SpoolError::Io {
         action: "read",
         path: root.to_owned(),

@@ -3,7 +3,6 @@
 mod family;
 mod requests;
 mod server;
-mod spools;
 mod workers;
 
 use std::sync::Arc;

@@ -4,14 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use channel::Channels;
+use compositor_core::error_chain::error_chain;
 use nix::sys::statvfs::statvfs;
 use prometheus::Registry;
+use recorder::Backlog;
 use stage_gateway::Gateway;
 use tokio::task::spawn_blocking;
 
 use super::MetricsError;
 use super::family::{gauge, total, value};
-use super::spools::Spools;
 use crate::platform::SPOOL_FOLDER;
 use crate::store::Store;
 
@@ -134,8 +135,31 @@ impl ServerMetrics {
 
     async fn spools(&self, registry: &Registry) -> Result<(), MetricsError> {
         let root = self.data_dir.join(SPOOL_FOLDER);
-        let spools = spawn_blocking(move || Spools::of(&root)).await?;
-        Ok(spools.register(registry)?)
+        let backlog = spawn_blocking(move || Backlog::of(&root)).await?;
+        let backlog = backlog.unwrap_or_else(|error| {
+            tracing::warn!(error = %error_chain(&error), "the spools cannot be counted");
+            Backlog::default()
+        });
+        for (name, help, amount) in [
+            (
+                "proscenium_spools",
+                "Recordings that are not in their buckets as a whole.",
+                backlog.recordings,
+            ),
+            (
+                "proscenium_spool_objects_waiting",
+                "Sealed objects that their buckets do not have yet.",
+                backlog.objects,
+            ),
+            (
+                "proscenium_spool_bytes",
+                "Media on disk that is not in its bucket yet, that of open segments included.",
+                backlog.bytes,
+            ),
+        ] {
+            value(registry, name, help, amount as f64)?;
+        }
+        Ok(())
     }
 
     fn disk(&self, registry: &Registry) -> prometheus::Result<()> {

@@ -46,6 +46,7 @@ use units::UnitFile;
 
 pub(crate) use content::Content;
 pub use error::SpoolError;
+pub(crate) use open::{OBJECTS, OPEN};
 pub(crate) use units::{Unit, UnitKind};
 
 /// What has changed in a spool.
@@ -250,7 +251,7 @@ impl Spool {
         for file in self.open.values() {
             file.sync().doing("sync", &self.spec.spool_dir)?;
         }
-        let folder = self.spec.spool_dir.join("open");
+        let folder = self.spec.spool_dir.join(OPEN);
         sync_folder(&folder).doing("sync", &folder)
     }
 
@@ -287,7 +288,7 @@ impl Spool {
 
     /// Where an object is until it is uploaded.
     pub(crate) fn object_path(&self, object: ObjectName) -> PathBuf {
-        let objects = self.spec.spool_dir.join("objects");
+        let objects = self.spec.spool_dir.join(OBJECTS);
         match object {
             ObjectName::Started => objects.join("started.json"),
             ObjectName::Segment(i) => objects.join(format!("{i}.ts")),
@@ -460,7 +461,7 @@ impl Spool {
     fn units_path(&self, stretch: u64) -> PathBuf {
         self.spec
             .spool_dir
-            .join("open")
+            .join(OPEN)
             .join(format!("{stretch}.units"))
     }
 }

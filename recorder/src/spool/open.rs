@@ -17,6 +17,12 @@ use crate::metadata;
 use crate::mux::Continuity;
 use crate::recording::{RecordingSpec, Source};
 
+/// The folder of segments that are still written.
+pub(crate) const OPEN: &str = "open";
+
+/// The folder of sealed objects, until their bucket has them.
+pub(crate) const OBJECTS: &str = "objects";
+
 /// The file that makes a folder a spool.
 pub(super) const SPECIFICATION: &str = "recording.json";
 
@@ -31,7 +37,7 @@ impl Spool {
     /// Begins a spool in a folder that holds none.
     pub(crate) fn begin(spec: RecordingSpec, started_at: WallTime) -> Result<Self, SpoolError> {
         let dir = spec.spool_dir.clone();
-        for folder in ["open", "objects"] {
+        for folder in [OPEN, OBJECTS] {
             let path = dir.join(folder);
             std::fs::create_dir_all(&path).doing("create", &path)?;
         }
@@ -205,7 +211,7 @@ impl Spool {
     }
 
     fn reopen_units(&mut self) -> Result<(), SpoolError> {
-        let folder = self.spec.spool_dir.join("open");
+        let folder = self.spec.spool_dir.join(OPEN);
         let mut stretches: Vec<u64> = std::fs::read_dir(&folder)
             .doing("read", &folder)?
             .filter_map(|found| found.ok()?.path().file_stem()?.to_str()?.parse().ok())
@@ -240,7 +246,7 @@ impl Spool {
     /// The ledger may not know the newest segment, which can be made again from its units. If they are gone, or it does not
     /// know more, it has lost lines that were on the disk.
     fn check_segments(&self) -> Result<(), SpoolError> {
-        let folder = self.spec.spool_dir.join("objects");
+        let folder = self.spec.spool_dir.join(OBJECTS);
         let known = self.segments.len() as u64;
         let can_be_made = self.open.contains_key(&self.cutting.next_segment());
         for entry in std::fs::read_dir(&folder).doing("read", &folder)? {
