@@ -27,7 +27,7 @@ use crate::token::{self, ImportedKey, TokenIssuer, TokenKey};
 
 macro_rules! corpus {
     ($name:literal) => {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/", $name)
+        concat!("corpus/", $name)
     };
 }
 

@@ -15,7 +15,7 @@ use crate::world::{ACCOUNT, KEY, World};
 
 macro_rules! corpus {
     ($name:literal) => {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/", $name)
+        concat!("corpus/", $name)
     };
 }
 

@@ -19,9 +19,8 @@ struct Scenario {
 
 impl Scenario {
     fn named(name: &str) -> Self {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden");
         Self {
-            folder: folder.join(name),
+            folder: Path::new("../tests/golden").join(name),
         }
     }
 

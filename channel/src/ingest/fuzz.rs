@@ -52,7 +52,7 @@ fn picture(input: &[u8]) {
 #[test]
 fn what_a_publisher_sends_is_refused_or_becomes_samples() {
     fuzz(
-        concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/rtmp"),
+        "corpus/rtmp",
         5_000,
         |input| {
             // A refusal is an answer, too.
@@ -64,7 +64,7 @@ fn what_a_publisher_sends_is_refused_or_becomes_samples() {
 #[test]
 fn amf_is_refused_or_read() {
     fuzz(
-        concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/amf"),
+        "corpus/amf",
         50_000,
         |input| drop(amf::values(input)),
     );
@@ -73,7 +73,7 @@ fn amf_is_refused_or_read() {
 #[test]
 fn configurations_and_pictures_are_refused_or_read() {
     fuzz(
-        concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/avc"),
+        "corpus/avc",
         50_000,
         picture,
     );

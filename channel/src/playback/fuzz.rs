@@ -37,7 +37,7 @@ fn admit(pair: &Pair, input: &[u8]) {
 fn playback_tokens_are_refused_or_good() {
     let pair = Pair::new(7);
     fuzz(
-        concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/token"),
+        "corpus/token",
         500,
         move |input| admit(&pair, input),
     );

@@ -162,7 +162,7 @@ async fn no_request_of_a_player_breaks_anything() {
             std::sync::atomic::Ordering::Relaxed,
         );
     };
-    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/http");
+    let corpus = "corpus/http";
     tokio::task::spawn_blocking(move || fuzz(corpus, 2_000, body))
         .await
         .unwrap();

@@ -179,7 +179,7 @@ fn messages(input: &[u8]) {
 #[test]
 fn messages_of_a_worker_are_read_or_refused() {
     fuzz(
-        concat!(env!("CARGO_MANIFEST_DIR"), "/corpus/wire"),
+        "corpus/wire",
         20_000,
         messages,
     );

@@ -219,6 +219,7 @@ impl Actor {
         match role {
             Role::Publisher => {
                 self.stage.connect(now, &identity, peer);
+                self.act();
                 if !published_already {
                     self.remember(now, HistoryKind::PublishStarted(participant.clone()));
                     self.report(now, GatewayEventKind::PublishStarted { participant });
@@ -265,6 +266,7 @@ impl Actor {
         match joining.role {
             Role::Publisher => {
                 self.stage.disconnect(now, &participant, peer, departure);
+                self.act();
                 if !self.is_connected(&participant, |role| *role == Role::Publisher) {
                     self.remember(at, HistoryKind::PublishStopped(participant.clone()));
                     let participant = participant.clone();
@@ -359,15 +361,16 @@ impl Actor {
             }
         }
         self.stage.forget(participant);
+        self.act();
         connected
     }
 
-    /// Does what the stage decided.
+    /// Does what the stage decided; before anybody is told of the reason, so that who is told sees it done.
     fn act(&mut self) {
         while let Some(output) = self.stage.poll_output() {
             match output {
                 StageOutput::Roster(change) => {
-                    // Before anybody hears of it, so that whoever listens now and reads after that misses nothing.
+                    // Before it is journaled, so that whoever listens now and reads after that misses nothing.
                     *self.shared.roster.write() = self.stage.publishers();
                     self.write_roster(change);
                 }
