@@ -56,6 +56,14 @@ impl Picture {
         }
     }
 
+    /// The planes that [`Self::own`] wrapped; `None` if they are a decoder's.
+    pub(crate) fn own_mut(&mut self) -> Option<&mut [u8]> {
+        match &mut self.data {
+            Data::Own(data) => Some(data),
+            Data::Decoded(_) => None,
+        }
+    }
+
     /// The same samples, meant otherwise.
     #[cfg(test)]
     pub(crate) fn with_colour(self, colour: Colour) -> Self {

@@ -37,17 +37,26 @@ impl CanvasOutput {
     /// Makes what follows by `quality`.
     pub(super) fn set_quality(&mut self, quality: Quality) {
         self.quality = quality;
-        self.raster.set_scaling(if quality.averages {
+        self.raster.set_scaling(self.scaling());
+    }
+
+    /// How it scales pictures.
+    pub(super) fn scaling(&self) -> Scaling {
+        if self.quality.averages {
             Scaling::Mean
         } else {
             Scaling::Linear
-        });
+        }
     }
 
-    /// Draws for frame `k` what changed since the last call; false if nothing did, or if frame `k` repeats the one before
-    /// it. The first frame that is encoded here is always drawn.
+    /// Whether frame `k` is drawn, not a repetition of the one before it. The first one that is encoded here always is.
+    pub(super) fn draws(&self, k: u64) -> bool {
+        k.is_multiple_of(self.quality.draw_every) || self.encoder.is_fresh()
+    }
+
+    /// Draws for frame `k` what changed since the last call; false if nothing did, or if frame `k` is not drawn.
     pub(super) fn draw(&mut self, k: u64, scene: Vec<Item>) -> bool {
-        if !k.is_multiple_of(self.quality.draw_every) && !self.encoder.is_fresh() {
+        if !self.draws(k) {
             return false;
         }
         let canvas = self.canvas.make_mut();

@@ -12,6 +12,7 @@ mod schedule;
 mod sound;
 mod stage;
 mod tap;
+mod tiles;
 mod track;
 mod wishes;
 
@@ -30,7 +31,7 @@ use self::canvas::{CanvasOutput, canvas_of};
 use self::outbox::{OpenFrame, Outbox};
 use self::schedule::{Due, Schedule};
 use self::sound::Sound;
-use self::stage::{Stage, StageState};
+use self::stage::{Frame, Stage, StageState};
 pub use self::tap::Tap;
 use self::wishes::Wishes;
 use crate::audio::MixerState;
@@ -246,15 +247,28 @@ impl Composer {
     }
 
     fn compose_frame(&mut self, index: usize, due: MediaTime) -> Result<(), CodecError> {
-        let half = (self.job.encoders[index].fps.frame_time(1) / 2).min(OFF_MAX);
-        self.decode_until(due, due.plus(half))?;
-        let sends = self.videos[index].next_k >= self.videos[index].send_from;
+        let Video {
+            output,
+            next_k,
+            send_from,
+        } = &self.videos[index];
+        let sends = next_k >= send_from;
+        let draws = sends && output.draws(*next_k);
+        let spec = &self.job.encoders[index];
+        let frame = Frame {
+            encoder: index,
+            canvas: canvas_of(spec),
+            scaling: output.scaling(),
+            due,
+            half: (spec.fps.frame_time(1) / 2).min(OFF_MAX),
+        };
+        self.decode_for(frame, draws)?;
         if sends {
             for (track, layer) in self.stage.keyframe_requests(due) {
                 self.outbox
                     .push(FromWorker::KeyframeRequest { track, layer });
             }
-            self.draw(index, (due, half));
+            self.draw(frame);
         }
         self.videos[index].next_k += 1;
         self.composed_until = self.composed_until.max(due);
@@ -262,12 +276,12 @@ impl Composer {
     }
 
     /// Decodes the pictures of the next frame, and encodes the open one beside it.
-    fn decode_until(&mut self, due: MediaTime, horizon: MediaTime) -> Result<(), CodecError> {
+    fn decode_for(&mut self, frame: Frame, draws: bool) -> Result<(), CodecError> {
         let Some(OpenFrame { encoder, k }) = self.outbox.open_frame() else {
-            return self.stage.advance(due, horizon);
+            return self.stage.advance(frame, draws);
         };
         let (output, stage) = (&mut self.videos[encoder].output, &mut self.stage);
-        let (coded, decoded) = rayon::join(|| output.encode(k), || stage.advance(due, horizon));
+        let (coded, decoded) = rayon::join(|| output.encode(k), || stage.advance(frame, draws));
         self.outbox.close(coded?, output.thumbnail(k));
         decoded
     }
@@ -281,9 +295,9 @@ impl Composer {
         Ok(())
     }
 
-    fn draw(&mut self, index: usize, at: (MediaTime, Duration)) {
-        let canvas = canvas_of(&self.job.encoders[index]);
-        let scene = self.stage.scene(&self.job.layout, canvas, at);
+    fn draw(&mut self, frame: Frame) {
+        let index = frame.encoder;
+        let scene = self.stage.scene(&self.job.layout, frame);
         let divisor = Quality::at(self.step).height_divisor;
         for (track, height) in self.wishes.update(index, &scene, divisor) {
             self.outbox.push(FromWorker::HeightWish { track, height });

@@ -7,7 +7,7 @@ use std::time::Duration;
 use compositor_core::access_unit::{AccessUnit, MediaKind};
 use compositor_core::id::{Layer, TrackId};
 use compositor_core::journal::JournalSeq;
-use compositor_core::layout::{Candidate, Canvas, LayoutSpec, Slot, layout};
+use compositor_core::layout::{Candidate, Canvas, LayoutSpec, Rect, Slot, layout};
 use compositor_core::limits::AUDIO_SAMPLE_RATE;
 use compositor_core::quarantine::Quarantine;
 use compositor_core::roster::{Publisher, Roster, RosterChange, Track};
@@ -21,6 +21,8 @@ use super::track::{Counts, TrackState, VideoTrack};
 use crate::audio::Mixer;
 use crate::codec::CodecError;
 use crate::codec::picture::Picture;
+use crate::raster::Scaling;
+use crate::raster::tile::Look;
 
 /// A keyframe is asked for when a track shows no picture for this long after it was published.
 const PICTURE_PATIENCE: Duration = Duration::from_secs(1);
@@ -42,6 +44,17 @@ pub(super) struct Shown {
     pub(super) slot: Slot,
     pub(super) picture: Arc<Picture>,
     pub(super) track: Option<TrackId>,
+}
+
+/// A frame of one encoder.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame {
+    pub(super) encoder: usize,
+    pub(super) canvas: Canvas,
+    pub(super) scaling: Scaling,
+    pub(super) due: MediaTime,
+    /// A picture may be off by so much: half a frame.
+    pub(super) half: Duration,
 }
 
 /// What a successor must know of the stage.
@@ -141,8 +154,10 @@ impl Stage {
         self.track(track).choose(layer, since);
     }
 
-    /// Applies what is due at `due` and decodes what is due at `horizon`.
-    pub(super) fn advance(&mut self, due: MediaTime, horizon: MediaTime) -> Result<(), CodecError> {
+    /// Applies what is due at the time of `frame` and decodes the pictures for it; where `draws` is true, it scales them, too.
+    pub(super) fn advance(&mut self, frame: Frame, draws: bool) -> Result<(), CodecError> {
+        let (due, half) = (frame.due, frame.half);
+        let horizon = due.plus(half);
         let mut changed = false;
         while self.pending.front().is_some_and(|(time, _)| *time <= due) {
             if let Some((_, change)) = self.pending.pop_front() {
@@ -161,14 +176,17 @@ impl Stage {
         let pixels: u64 = published.iter().map(|track| track.picture_pixels()).sum();
         let is_suspected = self.horizon < self.suspected_until;
         self.horizon = horizon;
+        let advance = |track: &mut &mut VideoTrack| {
+            track.advance(horizon)?;
+            if draws {
+                track.make_tile(frame.encoder, (due, half));
+            }
+            Ok(())
+        };
         if is_suspected || pixels < PARALLEL_PIXELS_MIN {
-            published
-                .iter_mut()
-                .try_for_each(|track| track.advance(horizon))
+            published.iter_mut().try_for_each(advance)
         } else {
-            published
-                .par_iter_mut()
-                .try_for_each(|track| track.advance(horizon))
+            published.par_iter_mut().try_for_each(advance)
         }
     }
 
@@ -204,13 +222,15 @@ impl Stage {
         }
     }
 
-    /// What a canvas shows at `due`; a picture may be off by `half` a frame.
-    pub(super) fn scene(
-        &mut self,
-        spec: &LayoutSpec,
-        canvas: Canvas,
-        (due, half): (MediaTime, Duration),
-    ) -> Vec<Shown> {
+    /// What a canvas shows.
+    pub(super) fn scene(&mut self, spec: &LayoutSpec, frame: Frame) -> Vec<Shown> {
+        let Frame {
+            encoder,
+            canvas,
+            scaling,
+            due,
+            half,
+        } = frame;
         let seen: Vec<Seen> = self
             .roster
             .publishers()
@@ -238,10 +258,19 @@ impl Stage {
             let Some((publisher, seen)) = of else {
                 continue;
             };
-            let picture = seen
-                .picture
-                .clone()
-                .unwrap_or_else(|| self.placeholders.of(publisher, &slot));
+            let track = seen.track.and_then(|id| self.tracks.get_mut(&id));
+            let picture = match (&seen.picture, track) {
+                (Some(picture), Some(track)) => {
+                    let Rect { width, height, .. } = slot.rect;
+                    let look = Look {
+                        size: Canvas { width, height },
+                        fill_mode: slot.fill_mode,
+                        scaling,
+                    };
+                    track.tile_of(encoder, look, Arc::clone(picture))
+                }
+                _ => self.placeholders.of(publisher, &slot),
+            };
             shown.push(Shown {
                 slot,
                 picture,

@@ -17,10 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use super::back_off::BackOff;
 use super::stage::LONG_SIDE_MAX;
+use super::tiles::Tiles;
 use crate::codec::CodecError;
 use crate::codec::picture::Picture;
 use crate::codec::video::{CodedUnit, TimedPicture, VideoDecoder};
 use crate::in_flight;
+use crate::raster::tile::Look;
 
 /// Units that wait per layer: more than 10 s at 60 fps, the longest a keyframe may lie back.
 const QUEUE_MAX: usize = 1024;
@@ -92,6 +94,7 @@ pub(super) struct VideoTrack {
     /// Units since the keyframe without an answer, while none has come; `None` once one has.
     unanswered: Option<u32>,
     pictures: VecDeque<TimedPicture>,
+    tiles: Tiles,
     last_pts: MediaTime,
     /// The latest horizon: a unit that comes later with an earlier PTS missed its frame.
     fed_until: MediaTime,
@@ -122,6 +125,7 @@ impl VideoTrack {
             broken: false,
             unanswered: None,
             pictures: VecDeque::new(),
+            tiles: Tiles::default(),
             last_pts: MediaTime(0),
             fed_until: MediaTime(0),
             waiting_since: None,
@@ -366,6 +370,16 @@ impl VideoTrack {
 
     /// The picture for a frame due at `due`: the nearest within `half` a frame, else the last one.
     pub(super) fn picture_at(&mut self, due: MediaTime, half: Duration) -> Option<Arc<Picture>> {
+        let (index, is_near) = self.index_at(due, half)?;
+        self.pictures.drain(..index);
+        let shown = self.pictures.front()?;
+        self.offset = is_near.then(|| due.0 as i64 - shown.pts.0 as i64);
+        self.repeated += u64::from(!is_near);
+        Some(Arc::clone(&shown.picture))
+    }
+
+    /// Which picture [`Self::picture_at`] takes, and whether it is within `half` a frame.
+    fn index_at(&self, due: MediaTime, half: Duration) -> Option<(usize, bool)> {
         let (from, to) = (due.minus(half), due.plus(half));
         let nearest = self
             .pictures
@@ -379,11 +393,24 @@ impl VideoTrack {
             let past = self.pictures.iter().rposition(|p| p.pts <= to);
             past.or((!self.pictures.is_empty()).then_some(0))
         })?;
-        self.pictures.drain(..index);
-        let shown = self.pictures.front()?;
-        self.offset = nearest.map(|_| due.0 as i64 - shown.pts.0 as i64);
-        self.repeated += u64::from(nearest.is_none());
-        Some(Arc::clone(&shown.picture))
+        Some((index, nearest.is_some()))
+    }
+
+    /// Scales ahead what the canvas of `encoder` shows of it at `due`.
+    pub(super) fn make_tile(&mut self, encoder: usize, (due, half): (MediaTime, Duration)) {
+        if let Some((index, _)) = self.index_at(due, half) {
+            self.tiles.make(encoder, &self.pictures[index].picture);
+        }
+    }
+
+    /// Its picture for a slot of the canvas of `encoder`, scaled already if that was done ahead.
+    pub(super) fn tile_of(
+        &mut self,
+        encoder: usize,
+        look: Look,
+        picture: Arc<Picture>,
+    ) -> Arc<Picture> {
+        self.tiles.of(encoder, look, picture)
     }
 
     /// Width times height of what it shows.

@@ -18,6 +18,7 @@ mod taps;
 #[cfg(test)]
 mod tests;
 pub(crate) mod thumbnail;
+pub(crate) mod tile;
 
 use std::sync::Arc;
 

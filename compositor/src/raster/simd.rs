@@ -5,10 +5,13 @@
 use std::arch::x86_64::*;
 
 use super::scalar::{self, COLUMN_SHIFT, MIDDLE};
-use super::taps::{LINE_PADDING, ROW_ONE, Taps};
+use super::taps::{LINE_PADDING, ROW_ONE, SHUFFLED, Taps};
 
 /// Samples of a row that are summed at a time.
 const ROW_STEP: usize = 64;
+
+/// Outputs of a line that are made at a time.
+const COLUMN_STEP: usize = 8;
 
 /// Proof that the CPU has AVX2.
 #[derive(Clone, Copy, Debug)]
@@ -39,19 +42,17 @@ impl Avx2 {
             taps.end() + LINE_PADDING <= line.len() + taps.count(),
             "a block can be loaded from any output's first sample on"
         );
-        let whole = out.len() / 8 * 8;
-        let (eights, rest) = out.split_at_mut(whole);
-        // SAFETY: AVX2 is there, the outputs come in eights, and all their taps lie within the line.
+        if out.len() < COLUMN_STEP {
+            return scalar::sum_columns(line, taps, out);
+        }
+        // SAFETY: AVX2 is there, there are eight outputs or more, and all their taps lie within the line.
         unsafe {
             match (taps.count(), taps.shuffles()) {
-                (2, Some(shuffles)) => sum_near_pairs(line, taps, shuffles, eights),
-                (2, None) => sum_pairs(line, taps, eights),
-                (4, _) => sum_fours(line, taps, eights),
-                _ => sum_blocks(line, taps, eights),
+                (2, Some(shuffles)) => sum_near_pairs(line, taps, shuffles, out),
+                (2, None) => sum_pairs(line, taps, out),
+                (4, _) => sum_fours(line, taps, out),
+                _ => sum_blocks(line, taps, out),
             }
-        }
-        for (i, out) in (whole..).zip(rest) {
-            *out = scalar::column(line, taps, i);
         }
     }
 
@@ -66,6 +67,12 @@ impl Avx2 {
     }
 }
 
+/// Where to begin so that `step` at a time make `len`, which is not less. The last step may do again what the one before it did.
+fn steps(len: usize, step: usize) -> impl Iterator<Item = usize> {
+    let last = len - step;
+    (0..len.div_ceil(step)).map(move |n| (n * step).min(last))
+}
+
 /// # Safety
 /// The CPU has AVX2; each of the rows has `out.len()` samples in `rows`.
 #[target_feature(enable = "avx2")]
@@ -77,9 +84,7 @@ unsafe fn sum_rows(rows: &[u8], stride: usize, weights: &[u16], out: &mut [i16])
     if out.len() < ROW_STEP {
         return scalar::sum_rows(rows, stride, weights, out);
     }
-    let last = out.len() - ROW_STEP;
-    // The last step may do again what the one before it did.
-    for start in (0..last).step_by(ROW_STEP).chain([last]) {
+    for start in steps(out.len(), ROW_STEP) {
         let mut sums = [_mm256_setzero_si256(); 4];
         for (index, pair) in weights.chunks(2).enumerate() {
             let upper = 2 * index * stride + start;
@@ -119,10 +124,15 @@ unsafe fn sum_rows(rows: &[u8], stride: usize, weights: &[u16], out: &mut [i16])
 /// Eight outputs of two taps each, of which four share a block of samples.
 ///
 /// # Safety
-/// The CPU has AVX2; `out` is a multiple of eight; `taps` has two weights and a shuffle for every output, and from any first sample on `line` has a block.
+/// The CPU has AVX2; `out` has eight or more; `taps` has two weights and a shuffle for every output, and from any first sample on `line` has a block.
 #[target_feature(enable = "avx2")]
 unsafe fn sum_near_pairs(line: &[i16], taps: &Taps, shuffles: &[[u8; 4]], out: &mut [u8]) {
-    for i in (0..out.len()).step_by(8) {
+    for i in steps(out.len(), COLUMN_STEP) {
+        if !i.is_multiple_of(SHUFFLED) {
+            // SAFETY: i + 8 <= out.len(); a gathered pair lies within the line.
+            unsafe { gather_pairs(line, taps, i, out) };
+            continue;
+        }
         // SAFETY: i + 8 <= out.len(); eight samples can be loaded from the first one of any output on.
         unsafe {
             let block = |i: usize| {
@@ -141,10 +151,10 @@ unsafe fn sum_near_pairs(line: &[i16], taps: &Taps, shuffles: &[[u8; 4]], out: &
 /// Eight outputs of four taps each.
 ///
 /// # Safety
-/// The CPU has AVX2; `out` is a multiple of eight; `taps` has four weights for every output, all within `line`.
+/// The CPU has AVX2; `out` has eight or more; `taps` has four weights for every output, all within `line`.
 #[target_feature(enable = "avx2")]
 unsafe fn sum_fours(line: &[i16], taps: &Taps, out: &mut [u8]) {
-    for i in (0..out.len()).step_by(8) {
+    for i in steps(out.len(), COLUMN_STEP) {
         // SAFETY: i + 8 <= out.len(); the weights of eight outputs and four samples for each are there.
         let sums = unsafe {
             let four = |i: usize| {
@@ -171,27 +181,35 @@ unsafe fn sum_fours(line: &[i16], taps: &Taps, out: &mut [u8]) {
 /// Eight outputs of two taps each.
 ///
 /// # Safety
-/// The CPU has AVX2; `out` is a multiple of eight; `taps` has two weights for every output, all within `line`.
+/// The CPU has AVX2; `out` has eight or more; `taps` has two weights for every output, all within `line`.
 #[target_feature(enable = "avx2")]
 unsafe fn sum_pairs(line: &[i16], taps: &Taps, out: &mut [u8]) {
-    for i in (0..out.len()).step_by(8) {
+    for i in steps(out.len(), COLUMN_STEP) {
         // SAFETY: i + 8 <= out.len(); a gathered pair lies within the line.
-        unsafe {
-            let first = _mm256_loadu_si256(taps.first().as_ptr().add(i).cast());
-            let pairs = _mm256_i32gather_epi32::<2>(line.as_ptr().cast(), first);
-            let weights = _mm256_loadu_si256(taps.weights().as_ptr().add(2 * i).cast());
-            store_eight(_mm256_madd_epi16(pairs, weights), out.as_mut_ptr().add(i));
-        }
+        unsafe { gather_pairs(line, taps, i, out) };
+    }
+}
+
+/// # Safety
+/// As [`sum_pairs`]; there are eight outputs from `i` on.
+#[target_feature(enable = "avx2")]
+unsafe fn gather_pairs(line: &[i16], taps: &Taps, i: usize, out: &mut [u8]) {
+    // SAFETY: by the contract.
+    unsafe {
+        let first = _mm256_loadu_si256(taps.first().as_ptr().add(i).cast());
+        let pairs = _mm256_i32gather_epi32::<2>(line.as_ptr().cast(), first);
+        let weights = _mm256_loadu_si256(taps.weights().as_ptr().add(2 * i).cast());
+        store_eight(_mm256_madd_epi16(pairs, weights), out.as_mut_ptr().add(i));
     }
 }
 
 /// Eight outputs of blocks of eight taps each.
 ///
 /// # Safety
-/// The CPU has AVX2; `out` is a multiple of eight; `taps` has a multiple of eight weights for every output, all within `line`.
+/// The CPU has AVX2; `out` has eight or more; `taps` has a multiple of eight weights for every output, all within `line`.
 #[target_feature(enable = "avx2")]
 unsafe fn sum_blocks(line: &[i16], taps: &Taps, out: &mut [u8]) {
-    for i in (0..out.len()).step_by(8) {
+    for i in steps(out.len(), COLUMN_STEP) {
         let mut sums = [_mm256_setzero_si256(); 4];
         for block in (0..taps.count()).step_by(LINE_PADDING) {
             for (j, sum) in sums.iter_mut().enumerate() {

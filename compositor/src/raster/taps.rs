@@ -5,7 +5,7 @@
 pub(super) const LINE_PADDING: usize = 8;
 
 /// Outputs whose pairs of samples one register is shuffled to.
-const SHUFFLED: usize = 4;
+pub(super) const SHUFFLED: usize = 4;
 
 /// Weights of one output row sum to this: its sums of samples from -128 to 127 fit into 16 bits.
 pub(super) const ROW_ONE: u32 = 1 << 8;

@@ -11,6 +11,7 @@ use super::colour::Conversion;
 use super::scalar::{COLUMN_SHIFT, MIDDLE};
 use super::scale::Region;
 use super::taps::{Scaling, Taps};
+use super::tile::{Look, Tile};
 use super::{Item, Picture, Raster};
 use crate::codec::picture::i420_len;
 
@@ -102,17 +103,25 @@ fn copy_planes(canvas: &mut [u8], slot: Rect, planes: &[Vec<u8>; 3]) {
 }
 
 fn random_picture(random: &mut StdRng) -> Arc<Picture> {
-    let (width, height) = (
+    let size = (
         random.random_range(1..=150) * 2,
         random.random_range(1..=100) * 2,
     );
-    let data = (0..i420_len(width, height))
-        .map(|_| random.random())
-        .collect();
     let colour = Colour {
         matrix: [Matrix::Bt601, Matrix::Bt709][random.random_range(0..2)],
         range: [Range::Limited, Range::Full][random.random_range(0..2)],
     };
+    random_samples(random, size, colour)
+}
+
+fn random_samples(
+    random: &mut StdRng,
+    (width, height): (u32, u32),
+    colour: Colour,
+) -> Arc<Picture> {
+    let data = (0..i420_len(width, height))
+        .map(|_| random.random())
+        .collect();
     Arc::new(Picture::own(width, height, data).with_colour(colour))
 }
 
@@ -173,6 +182,67 @@ fn whatever_changes_the_canvas_equals_that_of_a_naive_compositor() {
             assert!(canvas == naive(&scene, scaling), "{scaling:?} {scene:?}");
         }
     }
+}
+
+#[test]
+fn a_tile_is_drawn_as_its_picture_would_be() {
+    let mut random = StdRng::seed_from_u64(6);
+    let mut made = 0;
+    for _ in 0..200 {
+        let mut item = random_item(&mut random);
+        let Rect { width, height, .. } = item.slot;
+        let scaling = [Scaling::Mean, Scaling::Linear][random.random_range(0..2)];
+        let mut tile = Tile::new(Look {
+            size: Canvas { width, height },
+            fill_mode: item.fill_mode,
+            scaling,
+        });
+        let mut raster = Raster::new(CANVAS);
+        raster.set_scaling(scaling);
+        let mut canvas = raster.black();
+        for _ in 0..5 {
+            item.picture = match random.random_range(0..3) {
+                0 => random_picture(&mut random),
+                1 => Arc::clone(&item.picture),
+                _ => {
+                    let size = (item.picture.width(), item.picture.height());
+                    random_samples(&mut random, size, item.picture.colour())
+                }
+            };
+            tile.make(&item.picture);
+            let shown = tile.of(&item.picture);
+            made += usize::from(shown.is_some());
+            let mut drawn = item.clone();
+            drawn.picture = shown.unwrap_or(drawn.picture);
+            raster.draw(&mut canvas, vec![drawn]);
+            assert!(
+                canvas == naive(std::slice::from_ref(&item), scaling),
+                "{item:?}"
+            );
+        }
+    }
+    assert!(made > 200, "{made} tiles");
+}
+
+#[test]
+fn a_tile_that_nobody_asks_for_is_not_made_again() {
+    let mut random = StdRng::seed_from_u64(7);
+    let size = Canvas {
+        width: 16,
+        height: 16,
+    };
+    let mut tile = Tile::new(Look {
+        size,
+        fill_mode: VideoFillMode::Cover,
+        scaling: Scaling::Mean,
+    });
+    let pictures = [0; 3].map(|_| random_samples(&mut random, (64, 64), Colour::default()));
+    tile.make(&pictures[0]);
+    tile.make(&pictures[1]);
+    assert!(tile.of(&pictures[1]).is_none());
+    assert!(tile.of(&pictures[0]).is_some());
+    tile.make(&pictures[2]);
+    assert!(tile.of(&pictures[2]).is_some());
 }
 
 #[test]
