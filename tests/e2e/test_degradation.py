@@ -13,17 +13,21 @@ from support.throttle import Throttle
 
 # Of what the worker needs: less than what the last step saves.
 SHARE = 0.5
+# The ladder's length, and how far down the test waits for: no step saves half of the CPU.
+STEPS_MAX, STEPS = 5, 3
+# A late worker obeys a step only when it gets there, and has to catch up before it rises again.
+STEP_LIMIT_S = 60
 FRAMES_MEASURED = 90
 FPS = 30
 
 
-def quality_event(server, name):
+def quality_events(server, name, count):
     def is_wanted(envelope):
         return envelope["detail-type"] == "Proscenium Composition Quality Change" and (
             envelope["detail"]["event_name"] == name)
 
-    [(_, envelope)] = read_events(server, 1, last=0, wanted=is_wanted)
-    return envelope
+    found = read_events(server, count, last=0, wanted=is_wanted, limit_s=STEP_LIMIT_S * count)
+    return [envelope for _, envelope in found]
 
 
 def only_value(server, name):
@@ -59,9 +63,9 @@ def test_a_starved_composition_is_degraded_and_restored_and_its_recording_is_who
             st.wait_all_active(realtime, started["arn"])
             (pid,) = server.worker_pids()
             with Throttle(pid, SHARE * cpus_needed(server)):
-                reduced = quality_event(server, "Quality Reduced")
-                wait_for("a step is in effect", lambda: only_value(server, "proscenium_degradation_step"), 60)
-            raised = quality_event(server, "Quality Raised")
+                reduced = quality_events(server, "Quality Reduced", STEPS)
+                wait_for("steps in effect", lambda: (only_value(server, "proscenium_degradation_step") or 0) >= STEPS, 60)
+            [raised] = quality_events(server, "Quality Raised", 1)
             assert st.composition(realtime, started["arn"])["state"] == "ACTIVE"
             assert server.worker_pids() == [pid]
             st.stop(realtime, started["arn"])
@@ -73,9 +77,10 @@ def test_a_starved_composition_is_degraded_and_restored_and_its_recording_is_who
         realtime.delete_stage(arn=stage)
         [journal] = (server.data_dir / "kept-journals").glob("*/st-*")
 
-    assert (reduced["source"], reduced["resources"]) == ("proscenium", [started["arn"]])
-    assert reduced["detail"] == {"event_name": "Quality Reduced", "stage_arn": stage, "step": 1}
-    assert raised["detail"]["step"] < 5
+    for step, envelope in enumerate(reduced, 1):
+        assert (envelope["source"], envelope["resources"]) == ("proscenium", [started["arn"]])
+        assert envelope["detail"] == {"event_name": "Quality Reduced", "stage_arn": stage, "step": step}
+    assert STEPS - 1 <= raised["detail"]["step"] < STEPS_MAX
     recording.assert_whole()
     assert recording.decode_errors() == ""
 

@@ -9,7 +9,7 @@ import requests
 
 from support import recording as rec
 from support import stage as st
-from support.server import wait_for
+from support.server import Server, wait_for
 
 # Beep against flash of the same publisher, in the recording (DESIGN.md 7); half a frame of it, 17 ms, is the frame grid.
 SYNC_LIMIT_S = 0.040
@@ -39,6 +39,18 @@ def publish_everybody(server, realtime, stage, people=PEOPLE, size="640x360"):
 FEATURED_SPOTS = {"ada": (0.3, 0.4), "bob": (0.245, 0.9), "cyd": (0.445, 0.9), "dan": (0.645, 0.9)}
 # The middle of each slot, where the flash is.
 FEATURED_MIDDLES = {"ada": (0.5, 0.4), "bob": (0.298, 0.9), "cyd": (0.5, 0.9), "dan": (0.702, 0.9)}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def idle(binary, make_client, tmp_path_factory):
+    """A composition of a stage on which nobody ever publishes. It ends while the other tests run, on a server of its own."""
+    with Server(binary, tmp_path_factory.mktemp("idle")) as server:
+        realtime, s3 = make_client("ivs-realtime", server.http), make_client("s3", server.s3)
+        encoder = st.make_encoder(realtime, width=320, height=180, bitrate=200_000)
+        storage, bucket = st.make_storage(realtime, s3)
+        started = st.start(realtime, st.make_stage(realtime), st.to_s3(storage, encoder))
+        st.wait_all_active(realtime, started["arn"])
+        yield realtime, s3, bucket, started
 
 
 @pytest.fixture(scope="module")
@@ -230,8 +242,6 @@ def test_worker_has_no_network_and_no_secrets(server, realtime, s3):
 
 
 def test_sigterm_seals_the_recording_and_exits_zero(binary, make_client, tmp_path):
-    from support.server import Server
-
     with Server(binary, tmp_path / "server") as server:
         realtime, s3 = make_client("ivs-realtime", server.http), make_client("s3", server.s3)
         stage = st.make_stage(realtime)
@@ -255,13 +265,9 @@ def test_sigterm_seals_the_recording_and_exits_zero(binary, make_client, tmp_pat
         assert realtime.get_stage(arn=stage)["stage"]["arn"] == stage
 
 
-def test_idle_composition_stops_after_a_minute(server, realtime, s3, tmp_path):
-    """Nobody ever publishes: black picture, silence, and the end after 60 s."""
-    stage = st.make_stage(realtime)
-    encoder = st.make_encoder(realtime, width=320, height=180, bitrate=200_000)
-    storage, bucket = st.make_storage(realtime, s3)
-    started = st.start(realtime, stage, st.to_s3(storage, encoder))
-    st.wait_all_active(realtime, started["arn"])
+def test_idle_composition_stops_after_a_minute(idle, tmp_path):
+    """Black picture, silence, and the end after 60 s."""
+    realtime, s3, bucket, started = idle
     st.wait_for_state(realtime, started["arn"], "STOPPED", limit_s=75)
     ended = st.composition(realtime, started["arn"])
     lived = (ended["endTime"] - ended["startTime"]).total_seconds()

@@ -51,30 +51,18 @@ fn picture(input: &[u8]) {
 
 #[test]
 fn what_a_publisher_sends_is_refused_or_becomes_samples() {
-    fuzz(
-        "corpus/rtmp",
-        5_000,
-        |input| {
-            // A refusal is an answer, too.
-            let _ = publish(input);
-        },
-    );
+    fuzz("corpus/rtmp", 5_000, |input| {
+        // A refusal is an answer, too.
+        let _ = publish(input);
+    });
 }
 
 #[test]
 fn amf_is_refused_or_read() {
-    fuzz(
-        "corpus/amf",
-        50_000,
-        |input| drop(amf::values(input)),
-    );
+    fuzz("corpus/amf", 50_000, |input| drop(amf::values(input)));
 }
 
 #[test]
 fn configurations_and_pictures_are_refused_or_read() {
-    fuzz(
-        "corpus/avc",
-        50_000,
-        picture,
-    );
+    fuzz("corpus/avc", 50_000, picture);
 }

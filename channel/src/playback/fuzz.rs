@@ -36,9 +36,5 @@ fn admit(pair: &Pair, input: &[u8]) {
 #[test]
 fn playback_tokens_are_refused_or_good() {
     let pair = Pair::new(7);
-    fuzz(
-        "corpus/token",
-        500,
-        move |input| admit(&pair, input),
-    );
+    fuzz("corpus/token", 500, move |input| admit(&pair, input));
 }

@@ -10,6 +10,8 @@ use crate::time::MonotonicTime;
 pub struct RestartBudget {
     deaths: VecDeque<MonotonicTime>,
     explained: VecDeque<MonotonicTime>,
+    /// Deaths in a row of workers that brought nothing new.
+    fruitless: usize,
 }
 
 /// What to do about a death.
@@ -22,10 +24,12 @@ pub enum AfterDeath {
 }
 
 impl RestartBudget {
-    /// Counts a death. At most [`WORKER_DEATHS_MAX`] within [`WORKER_DEATHS_WINDOW`] are forgiven.
-    pub fn record_death(&mut self, now: MonotonicTime) -> AfterDeath {
+    /// Counts a death. At most [`WORKER_DEATHS_MAX`] within [`WORKER_DEATHS_WINDOW`] are forgiven, and in a row no more than that,
+    /// whatever the time, of workers that have not `brought` a frame.
+    pub fn record_death(&mut self, now: MonotonicTime, brought: bool) -> AfterDeath {
         forget_before(&mut self.deaths, now);
-        if self.deaths.len() >= WORKER_DEATHS_MAX {
+        self.fruitless = if brought { 0 } else { self.fruitless + 1 };
+        if self.deaths.len() >= WORKER_DEATHS_MAX || self.fruitless > WORKER_DEATHS_MAX {
             return AfterDeath::GiveUp;
         }
         self.deaths.push_back(now);
@@ -41,6 +45,7 @@ impl RestartBudget {
         }
         self.explained.push_back(now);
         self.deaths.pop_back();
+        self.fruitless = self.fruitless.saturating_sub(1);
         AfterDeath::Restart
     }
 }
@@ -64,14 +69,32 @@ mod tests {
         let mut budget = RestartBudget::default();
         for second in 0..5 {
             let now = MonotonicTime(second * 1_000_000_000);
-            assert_eq!(budget.record_death(now), AfterDeath::Restart);
+            assert_eq!(budget.record_death(now, true), AfterDeath::Restart);
         }
         let edge = MonotonicTime(60_000_000_000);
         assert_eq!(
-            budget.record_death(MonotonicTime(edge.0 - 1)),
+            budget.record_death(MonotonicTime(edge.0 - 1), true),
             AfterDeath::GiveUp
         );
-        assert_eq!(budget.record_death(edge), AfterDeath::Restart);
+        assert_eq!(budget.record_death(edge, true), AfterDeath::Restart);
+    }
+
+    #[test]
+    fn five_that_brought_nothing_are_forgiven_in_a_row_however_long_they_lived() {
+        let mut budget = RestartBudget::default();
+        let mut minute = 0;
+        let mut die = |brought| {
+            minute += 1;
+            budget.record_death(MonotonicTime(minute * 60_000_000_000), brought)
+        };
+        for _ in 0..5 {
+            assert_eq!(die(false), AfterDeath::Restart);
+        }
+        assert_eq!(die(true), AfterDeath::Restart);
+        for _ in 0..5 {
+            assert_eq!(die(false), AfterDeath::Restart);
+        }
+        assert_eq!(die(false), AfterDeath::GiveUp);
     }
 
     #[test]
@@ -80,17 +103,17 @@ mod tests {
         // The others are unexplained, and all that is forgiven.
         for death in 0..WORKER_DEATHS_MAX as u64 - 1 {
             assert_eq!(
-                budget.record_death(MonotonicTime(death)),
+                budget.record_death(MonotonicTime(death), false),
                 AfterDeath::Restart
             );
         }
         for pair in 0..WORKER_DEATHS_EXPLAINED_MAX as u64 {
             let now = MonotonicTime(1_000 + pair);
-            assert_eq!(budget.record_death(now), AfterDeath::Restart);
+            assert_eq!(budget.record_death(now, false), AfterDeath::Restart);
             assert_eq!(budget.record_explained(now), AfterDeath::Restart);
         }
         let now = MonotonicTime(2_000);
-        assert_eq!(budget.record_death(now), AfterDeath::Restart);
+        assert_eq!(budget.record_death(now, false), AfterDeath::Restart);
         assert_eq!(budget.record_explained(now), AfterDeath::GiveUp);
     }
 
@@ -99,7 +122,7 @@ mod tests {
         let mut budget = RestartBudget::default();
         for minute in 0..1_000 {
             let now = MonotonicTime(minute * 12_100_000_000);
-            assert_eq!(budget.record_death(now), AfterDeath::Restart);
+            assert_eq!(budget.record_death(now, true), AfterDeath::Restart);
         }
     }
 }

@@ -253,7 +253,6 @@ impl Composer {
             send_from,
         } = &self.videos[index];
         let sends = next_k >= send_from;
-        let draws = sends && output.draws(*next_k);
         let spec = &self.job.encoders[index];
         let frame = Frame {
             encoder: index,
@@ -261,8 +260,10 @@ impl Composer {
             scaling: output.scaling(),
             due,
             half: (spec.fps.frame_time(1) / 2).min(OFF_MAX),
+            is_drawn: sends && output.draws(*next_k),
+            is_late: self.outbox.open_frame().is_some(),
         };
-        self.decode_for(frame, draws)?;
+        self.decode_for(frame)?;
         if sends {
             for (track, layer) in self.stage.keyframe_requests(due) {
                 self.outbox
@@ -276,12 +277,12 @@ impl Composer {
     }
 
     /// Decodes the pictures of the next frame, and encodes the open one beside it.
-    fn decode_for(&mut self, frame: Frame, draws: bool) -> Result<(), CodecError> {
+    fn decode_for(&mut self, frame: Frame) -> Result<(), CodecError> {
         let Some(OpenFrame { encoder, k }) = self.outbox.open_frame() else {
-            return self.stage.advance(frame, draws);
+            return self.stage.advance(frame);
         };
         let (output, stage) = (&mut self.videos[encoder].output, &mut self.stage);
-        let (coded, decoded) = rayon::join(|| output.encode(k), || stage.advance(frame, draws));
+        let (coded, decoded) = rayon::join(|| output.encode(k), || stage.advance(frame));
         self.outbox.close(coded?, output.thumbnail(k));
         decoded
     }

@@ -34,9 +34,12 @@ const UNPUBLISHED_KEEP: Duration = Duration::from_secs(10);
 pub(super) const LONG_SIDE_MAX: u32 = 1920;
 const SHORT_SIDE_MAX: u32 = 1088;
 
-/// Below this many shown pixels (thirteen of 720p) decoding takes less than a third of a frame's time at 30 fps; waking other
-/// threads for it costs a tenth of all CPU time, to bring the frame a few milliseconds earlier.
+/// Below this many shown pixels (twelve of 720p are eleven million) decoding takes less than half a frame's time at 30 fps;
+/// waking other threads for it costs a tenth of all CPU time, to bring the frame a few milliseconds earlier.
 const PARALLEL_PIXELS_MIN: u64 = 12 << 20;
+
+/// The same for a worker that is late: this machine, or these pictures, take longer.
+const PARALLEL_PIXELS_MIN_LATE: u64 = 5 << 20;
 
 /// A slot, what it shows, and of which track that is (also when it shows a placeholder for it).
 #[derive(Debug)]
@@ -55,6 +58,10 @@ pub(super) struct Frame {
     pub(super) due: MediaTime,
     /// A picture may be off by so much: half a frame.
     pub(super) half: Duration,
+    /// Whether pictures are scaled ahead for it; what is drawn does not depend on it.
+    pub(super) is_drawn: bool,
+    /// Whether the frame before it is not encoded yet.
+    pub(super) is_late: bool,
 }
 
 /// What a successor must know of the stage.
@@ -154,8 +161,8 @@ impl Stage {
         self.track(track).choose(layer, since);
     }
 
-    /// Applies what is due at the time of `frame` and decodes the pictures for it; where `draws` is true, it scales them, too.
-    pub(super) fn advance(&mut self, frame: Frame, draws: bool) -> Result<(), CodecError> {
+    /// Applies what is due at the time of `frame`, decodes the pictures for it, and scales them if it is to be drawn.
+    pub(super) fn advance(&mut self, frame: Frame) -> Result<(), CodecError> {
         let (due, half) = (frame.due, frame.half);
         let horizon = due.plus(half);
         let mut changed = false;
@@ -176,17 +183,22 @@ impl Stage {
         let pixels: u64 = published.iter().map(|track| track.picture_pixels()).sum();
         let is_suspected = self.horizon < self.suspected_until;
         self.horizon = horizon;
-        let advance = |track: &mut &mut VideoTrack| {
+        let parallel_min = if frame.is_late {
+            PARALLEL_PIXELS_MIN_LATE
+        } else {
+            PARALLEL_PIXELS_MIN
+        };
+        let prepare = |track: &mut &mut VideoTrack| {
             track.advance(horizon)?;
-            if draws {
+            if frame.is_drawn {
                 track.make_tile(frame.encoder, (due, half));
             }
             Ok(())
         };
-        if is_suspected || pixels < PARALLEL_PIXELS_MIN {
-            published.iter_mut().try_for_each(advance)
+        if is_suspected || pixels < parallel_min {
+            published.iter_mut().try_for_each(prepare)
         } else {
-            published.par_iter_mut().try_for_each(advance)
+            published.par_iter_mut().try_for_each(prepare)
         }
     }
 
@@ -230,6 +242,7 @@ impl Stage {
             scaling,
             due,
             half,
+            ..
         } = frame;
         let seen: Vec<Seen> = self
             .roster
@@ -267,7 +280,7 @@ impl Stage {
                         fill_mode: slot.fill_mode,
                         scaling,
                     };
-                    track.tile_of(encoder, look, Arc::clone(picture))
+                    track.tiles().take(encoder, look, Arc::clone(picture))
                 }
                 _ => self.placeholders.of(publisher, &slot),
             };

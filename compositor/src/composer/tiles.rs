@@ -19,7 +19,7 @@ impl Tiles {
     }
 
     /// The picture for a slot of the canvas of `encoder`: its tile, where one was made; the next ones look like this slot.
-    pub(super) fn of(
+    pub(super) fn take(
         &mut self,
         encoder: usize,
         look: Look,
@@ -29,6 +29,6 @@ impl Tiles {
         if tile.look() != look {
             *tile = Tile::new(look);
         }
-        tile.of(&picture).unwrap_or(picture)
+        tile.take(&picture).unwrap_or(picture)
     }
 }

@@ -22,7 +22,6 @@ use crate::codec::CodecError;
 use crate::codec::picture::Picture;
 use crate::codec::video::{CodedUnit, TimedPicture, VideoDecoder};
 use crate::in_flight;
-use crate::raster::tile::Look;
 
 /// Units that wait per layer: more than 10 s at 60 fps, the longest a keyframe may lie back.
 const QUEUE_MAX: usize = 1024;
@@ -195,6 +194,7 @@ impl VideoTrack {
     /// Forgets what was shown: the camera is off.
     pub(super) fn clear_pictures(&mut self, now: MediaTime) {
         self.pictures.clear();
+        self.tiles = Tiles::default();
         self.waiting_since = Some(now);
     }
 
@@ -403,14 +403,9 @@ impl VideoTrack {
         }
     }
 
-    /// Its picture for a slot of the canvas of `encoder`, scaled already if that was done ahead.
-    pub(super) fn tile_of(
-        &mut self,
-        encoder: usize,
-        look: Look,
-        picture: Arc<Picture>,
-    ) -> Arc<Picture> {
-        self.tiles.of(encoder, look, picture)
+    /// What was scaled ahead.
+    pub(super) fn tiles(&mut self) -> &mut Tiles {
+        &mut self.tiles
     }
 
     /// Width times height of what it shows.

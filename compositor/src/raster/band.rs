@@ -3,6 +3,7 @@
 use compositor_core::layout::{Canvas, Rect};
 
 use super::scale::Region;
+use crate::codec::picture::i420_len;
 
 /// Rows of pixels of a band.
 pub(super) const BAND_ROWS: usize = 32;
@@ -23,6 +24,15 @@ pub(super) struct PlaneBand<'a> {
     stride: usize,
     /// The first row, counted in the plane.
     top: usize,
+}
+
+/// A canvas that is all black.
+pub(super) fn black(size: Canvas) -> Vec<u8> {
+    let mut canvas = vec![0; i420_len(size.width, size.height)];
+    for mut band in bands(&mut canvas, size) {
+        band.blacken(size.rect());
+    }
+    canvas
 }
 
 /// The bands of a canvas, from top to bottom.

@@ -31,10 +31,9 @@ use self::scale::Line;
 use self::slot::SlotScaler;
 pub use self::taps::Scaling;
 pub use crate::codec::picture::Picture;
-use crate::codec::picture::i420_len;
 
-/// Below this many samples of luma, read and drawn (four 720p pictures onto a 720p canvas), drawing takes a millisecond or
-/// two; waking other threads would cost more CPU than it saves time.
+/// Below this many samples of luma, read and drawn (twelve tiles and a 720p canvas are two million), drawing takes a millisecond
+/// or two; waking other threads would cost more CPU than it saves time.
 const PARALLEL_PIXELS_MIN: u64 = 5 << 20;
 
 /// A picture and where it is shown.
@@ -107,11 +106,7 @@ impl Raster {
 
     /// The canvas to begin with: black.
     pub fn black(&self) -> Vec<u8> {
-        let mut canvas = vec![0; i420_len(self.size.width, self.size.height)];
-        for mut band in bands(&mut canvas, self.size) {
-            band.blacken(self.size.rect());
-        }
-        canvas
+        band::black(self.size)
     }
 
     /// Draws `scene` over what the last call left on `canvas`; false if there was nothing to do. Later items lie over

@@ -28,7 +28,7 @@ pub(super) fn sum_columns(line: &[i16], taps: &Taps, out: &mut [u8]) {
 }
 
 /// Output `i` of [`sum_columns`].
-pub(super) fn column(line: &[i16], taps: &Taps, i: usize) -> u8 {
+fn column(line: &[i16], taps: &Taps, i: usize) -> u8 {
     let first = taps.first()[i] as usize;
     let samples = &line[first..first + taps.count()];
     let products = samples.iter().zip(taps.weights_of(i));

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use compositor_core::layout::{Canvas, VideoFillMode};
 
 use super::Scaling;
-use super::band::bands;
+use super::band::{self, bands};
 use super::kernel::Kernel;
 use super::scale::Line;
 use super::slot::SlotScaler;
 use crate::codec::picture::Picture;
 
-/// A slot with fewer samples than this part of the picture's is worth a tile: reading them is what takes the time.
+/// A picture with at least this many times the samples of its slot is worth a tile: reading them is what takes the time.
 const SHRINKS_BY: u64 = 2;
 
 /// How a slot shows what is in it.
@@ -31,7 +31,7 @@ pub(crate) struct Tile {
     kernel: Kernel,
     line: Line,
     made: Option<Made>,
-    /// Whether the last one that could be made was asked for.
+    /// Whether one was asked for since the last time that one could be made.
     wanted: bool,
 }
 
@@ -62,7 +62,7 @@ impl Tile {
     }
 
     /// The tile of `picture`, if it was made.
-    pub(crate) fn of(&mut self, picture: &Arc<Picture>) -> Option<Arc<Picture>> {
+    pub(crate) fn take(&mut self, picture: &Arc<Picture>) -> Option<Arc<Picture>> {
         self.wanted = true;
         let made = self.made.as_ref();
         made.filter(|made| Arc::ptr_eq(&made.of, picture))
@@ -96,6 +96,7 @@ impl Tile {
             },
         };
         let Some(samples) = Arc::get_mut(&mut made.other).and_then(Picture::own_mut) else {
+            // Two tiles are on canvases: this picture is drawn itself, and the next one begins anew.
             return;
         };
         for mut band in bands(samples, size) {
@@ -108,6 +109,5 @@ impl Tile {
 }
 
 fn black(size: Canvas) -> Arc<Picture> {
-    let samples = super::Raster::new(size).black();
-    Arc::new(Picture::own(size.width, size.height, samples))
+    Arc::new(Picture::own(size.width, size.height, band::black(size)))
 }

@@ -212,6 +212,7 @@ impl<J: StageJournal> Supervisor<J> {
                 Err(error) => return Err(SupervisorError::Journal(error)),
             };
             first_seq = first_seq.or(Some(reader.position()));
+            let before = (self.next.next_k.clone(), self.next.next_n);
             match self.one_life(reader).await? {
                 Life::Ended | Life::ListenerGone => return Ok(()),
                 Life::Died(Death { cause, of }) => {
@@ -219,7 +220,10 @@ impl<J: StageJournal> Supervisor<J> {
                     let now = MonotonicTime(0).plus(self.born.elapsed());
                     let after = match of {
                         Of::Quarantined => self.budget.record_explained(now),
-                        Of::Itself | Of::Us | Of::Damage => self.budget.record_death(now),
+                        Of::Itself | Of::Us | Of::Damage => {
+                            let brought = before != (self.next.next_k.clone(), self.next.next_n);
+                            self.budget.record_death(now, brought)
+                        }
                     };
                     if after == AfterDeath::GiveUp {
                         return Err(SupervisorError::DiesTooOften { cause });

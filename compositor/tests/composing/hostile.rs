@@ -178,9 +178,5 @@ fn messages(input: &[u8]) {
 
 #[test]
 fn messages_of_a_worker_are_read_or_refused() {
-    fuzz(
-        "corpus/wire",
-        20_000,
-        messages,
-    );
+    fuzz("corpus/wire", 20_000, messages);
 }

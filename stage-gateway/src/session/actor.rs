@@ -365,7 +365,7 @@ impl Actor {
         connected
     }
 
-    /// Does what the stage decided; before anybody is told of the reason, so that who is told sees it done.
+    /// Does what the stage decided. Where somebody is told of the reason, that comes first, so that he sees it done.
     fn act(&mut self) {
         while let Some(output) = self.stage.poll_output() {
             match output {

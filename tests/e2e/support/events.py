@@ -27,14 +27,14 @@ def open_events(server, last=None):
     return requests.get(request.url, headers=dict(request.headers), stream=True, timeout=READ_LIMIT_S)
 
 
-def read_events(server, count, last=None, wanted=lambda envelope: True):
+def read_events(server, count, last=None, wanted=lambda envelope: True, limit_s=READ_LIMIT_S):
     """The next `count` events that are wanted: their numbers and envelopes."""
     response = open_events(server, last)
     assert response.status_code == 200, response.text
     found, fields = [], {}
-    deadline = time.monotonic() + READ_LIMIT_S
+    deadline = time.monotonic() + limit_s
     for line in response.iter_lines(decode_unicode=True):
-        assert time.monotonic() < deadline, f"{len(found)} of {count} events within {READ_LIMIT_S} s: {found}"
+        assert time.monotonic() < deadline, f"{len(found)} of {count} events within {limit_s} s: {found}"
         if line:
             name, _, value = line.partition(":")
             fields[name] = value.strip()
