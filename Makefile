@@ -28,10 +28,11 @@ sync: build
 	@scripts/install test
 	@.venv/bin/python -m pytest tests/e2e/test_sync.py -p no:cacheprovider -q -s --every-source
 
-# S3 away for ten minutes, an RTMP server for longer than its retries last; a quarter of an hour.
+# S3 away for ten minutes, an RTMP server for longer than its retries last, a composition starved for three steps of its ladder;
+# a quarter of an hour.
 faults: build
 	@scripts/install test
-	@.venv/bin/python -m pytest tests/e2e/test_s3_faults.py tests/e2e/test_rtmp_faults.py -p no:cacheprovider -q -s --outage 600
+	@.venv/bin/python -m pytest tests/e2e/test_s3_faults.py tests/e2e/test_rtmp_faults.py tests/e2e/test_degradation.py -p no:cacheprovider -q -s --outage 600 --steps 3
 
 # Churn and faults for hours, every recording is verified; then hostile input: make soak MINUTES=30 ROUNDS=10
 soak: build

@@ -20,6 +20,7 @@ from support.server import Server  # noqa: E402
 def pytest_addoption(parser):
     parser.addoption("--every-source", action="store_true", help="sync of browsers and aiortc, too: `make sync`")
     parser.addoption("--outage", type=int, default=20, help="for how many seconds S3 is away: `make faults`")
+    parser.addoption("--steps", type=int, default=1, help="how far down the ladder a composition is starved: `make faults`")
     parser.addoption("--fresh-seed", action="store_true", help="random tests draw a new seed, which they print")
 
 

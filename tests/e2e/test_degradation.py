@@ -13,8 +13,8 @@ from support.throttle import Throttle
 
 # Of what the worker needs: less than what the last step saves.
 SHARE = 0.5
-# The ladder's length, and how far down the test waits for: no step saves half of the CPU.
-STEPS_MAX, STEPS = 5, 3
+# The ladder's length.
+STEPS_MAX = 5
 # A late worker obeys a step only when it gets there, and has to catch up before it rises again.
 STEP_LIMIT_S = 60
 FRAMES_MEASURED = 90
@@ -51,7 +51,10 @@ def cpus_needed(server):
     return (after[1] - before[1]) / (after[0] - before[0]) * FPS
 
 
-def test_a_starved_composition_is_degraded_and_restored_and_its_recording_is_whole(binary, make_client, tmp_path):
+def test_a_starved_composition_is_degraded_and_restored_and_its_recording_is_whole(
+        binary, make_client, tmp_path, request):
+    # No step saves half of the CPU.
+    steps = request.config.getoption("--steps")
     config = SETTING + "[journal]\nkeep_hours = 1\n"
     with Server(binary, tmp_path / "server", config) as server:
         realtime, s3 = make_client("ivs-realtime", server.http), make_client("s3", server.s3)
@@ -63,8 +66,8 @@ def test_a_starved_composition_is_degraded_and_restored_and_its_recording_is_who
             st.wait_all_active(realtime, started["arn"])
             (pid,) = server.worker_pids()
             with Throttle(pid, SHARE * cpus_needed(server)):
-                reduced = quality_events(server, "Quality Reduced", STEPS)
-                wait_for("steps in effect", lambda: (only_value(server, "proscenium_degradation_step") or 0) >= STEPS, 60)
+                reduced = quality_events(server, "Quality Reduced", steps)
+                wait_for("steps in effect", lambda: (only_value(server, "proscenium_degradation_step") or 0) >= steps, STEP_LIMIT_S)
             [raised] = quality_events(server, "Quality Raised", 1)
             assert st.composition(realtime, started["arn"])["state"] == "ACTIVE"
             assert server.worker_pids() == [pid]
@@ -80,7 +83,7 @@ def test_a_starved_composition_is_degraded_and_restored_and_its_recording_is_who
     for step, envelope in enumerate(reduced, 1):
         assert (envelope["source"], envelope["resources"]) == ("proscenium", [started["arn"]])
         assert envelope["detail"] == {"event_name": "Quality Reduced", "stage_arn": stage, "step": step}
-    assert STEPS - 1 <= raised["detail"]["step"] < STEPS_MAX
+    assert steps - 1 <= raised["detail"]["step"] < STEPS_MAX
     recording.assert_whole()
     assert recording.decode_errors() == ""
 
