@@ -21,6 +21,7 @@ MIDDLE = (0.5, 0.5)
 FLOOD_BITS_PER_S, DATAGRAM_BYTES = 50_000_000, 1_200
 CONNECTIONS = 1_000
 FLOOD_S = 6
+JOINS = 8
 # A beep's edge is found in steps of 2 ms.
 SKEW_LIMIT_S = 0.040
 
@@ -73,6 +74,16 @@ def test_doubled_packets_a_small_mtu_and_a_forgetful_nat(server, realtime, s3, t
     faults.record("Network", "a fifth of all packets comes twice", "sound and picture within 40 ms")
     faults.record("Network", f"packets of more than {MTU} bytes are lost", "none is that long, IP and UDP included")
     faults.record("Network", "a NAT gives the publisher another port", "its picture is back within 8 s, in sync; no frame is missing")
+
+
+def test_who_loses_every_tenth_packet_can_join(server, realtime, faults):
+    background, stage = Background(), st.make_stage(realtime)
+    with Relay(server.whip, background, 0.1, 0.010) as relay:
+        for number in range(JOINS):
+            token = st.token(realtime, stage, f"p{number}")["token"]
+            server.publish(token, "--size", "160x90", "--bitrate", "100000", whip=relay.whip).stop()
+    background.close()
+    faults.record("Network", "a tenth of all packets lost while joining", "everybody is connected; a lost flight of DTLS is repeated")
 
 
 def flood(port, stop):

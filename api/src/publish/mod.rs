@@ -25,8 +25,10 @@ const REQUESTS_MAX: usize = 16;
 /// When the first sender report comes, and how often the others: as early as a browser's and as often as its video's.
 const FIRST_REPORT: Duration = Duration::from_millis(100);
 const REPORT_PERIOD: Duration = Duration::from_secs(1);
-/// How long the connection may take to come up: a lost flight of DTLS is sent again after 1, 2, 4, 8 s.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(25);
+/// How long the connection may take to come up. The library may stop repeating a lost flight of DTLS: then another one is tried.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(6);
+/// Connections that are tried.
+const ATTEMPTS_MAX: usize = 4;
 
 /// Why publishing failed.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +46,7 @@ pub enum PublishError {
     #[error("the WHIP server did not accept the publisher")]
     Whip(#[from] WhipError),
     /// No media can be sent.
-    #[error("not connected within {CONNECT_TIMEOUT:?}")]
+    #[error("{ATTEMPTS_MAX} times not connected within {CONNECT_TIMEOUT:?}")]
     NotConnected,
     /// The server hung up.
     #[error("the connection ended: {0}")]
@@ -54,6 +56,17 @@ pub enum PublishError {
 /// Publishes until the source ends, `--seconds` have passed, Ctrl-C or SIGTERM; prints one `PUBLISHING` line when
 /// media flows.
 pub async fn run(args: PublishArgs) -> Result<(), PublishError> {
+    for _ in 1..ATTEMPTS_MAX {
+        match attempt(&args).await {
+            Err(PublishError::NotConnected) => tracing::warn!("not connected, trying again"),
+            outcome => return outcome,
+        }
+    }
+    attempt(&args).await
+}
+
+/// One connection, from its offer to its end.
+async fn attempt(args: &PublishArgs) -> Result<(), PublishError> {
     let spec = args.source_spec().map_err(PublishError::Args)?;
     let (peer, mut events) = Peer::new(&spec).await?;
     let offer = peer.offer().await?;

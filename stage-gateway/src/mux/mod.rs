@@ -6,6 +6,7 @@
 
 mod burst;
 mod candidates;
+mod flight;
 mod path;
 mod runtime;
 pub(crate) mod stun;

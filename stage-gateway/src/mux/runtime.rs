@@ -14,6 +14,7 @@ use webrtc::runtime::{
     TokioRuntime,
 };
 
+use super::flight::Flight;
 use super::path::CurrentWay;
 use super::tcp::{FramedStream, VirtualListener};
 use super::udp::VirtualSocket;
@@ -56,9 +57,12 @@ impl Runtime for MuxRuntime {
         placeholder: std::net::UdpSocket,
     ) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let datagrams = self.datagrams.lock().take().ok_or(ErrorKind::AddrInUse)?;
+        let flight = Flight::default();
+        tokio::spawn(flight.clone().keep_up(self.shared.clone()));
         Ok(Arc::new(VirtualSocket {
             shared: self.shared.clone(),
             way: self.way.clone(),
+            flight,
             local: placeholder.local_addr()?,
             datagrams: Mutex::new(datagrams),
         }))

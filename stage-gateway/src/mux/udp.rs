@@ -12,6 +12,7 @@ use tokio::io::Interest;
 use tokio::sync::mpsc;
 use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
+use super::flight::Flight;
 use super::path::{CurrentWay, Way};
 use super::{Datagram, Shared};
 
@@ -71,6 +72,7 @@ impl Shared {
 pub(super) struct VirtualSocket {
     pub(super) shared: Arc<Shared>,
     pub(super) way: CurrentWay,
+    pub(super) flight: Flight,
     pub(super) local: SocketAddr,
     pub(super) datagrams: Mutex<mpsc::Receiver<Datagram>>,
 }
@@ -83,6 +85,7 @@ impl AsyncUdpSocket for VirtualSocket {
     fn poll_send(&self, _cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         self.way
             .learn(transmit.contents, || Way::Udp(transmit.destination));
+        self.flight.sent(transmit.contents, transmit.destination);
         // The socket keeps one waker, and many peer connections share it: a full socket drops, nobody waits.
         match self
             .shared
@@ -108,6 +111,7 @@ impl AsyncUdpSocket for VirtualSocket {
         let Some((datagram, from)) = ready!(self.datagrams.lock().poll_recv(cx)) else {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         };
+        self.flight.received(&datagram);
         let length = datagram.len().min(buffers[0].len());
         buffers[0][..length].copy_from_slice(&datagram[..length]);
         meta[0] = RecvMeta::default();
