@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::Shared;
+use super::kind::Kind;
 
 /// After so long without a word of ours the flight is sent again.
 const REPEAT_AFTER: Duration = Duration::from_millis(500);
@@ -25,7 +27,14 @@ const DATAGRAMS_MAX: usize = 16;
 
 /// The last flight of one peer connection.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Flight(Arc<Mutex<State>>);
+pub(super) struct Flight(Arc<Handshake>);
+
+#[derive(Debug, Default)]
+struct Handshake {
+    state: Mutex<State>,
+    /// Media has come.
+    is_over: AtomicBool,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -37,10 +46,10 @@ struct State {
 impl Flight {
     /// Learns from what the library sends.
     pub(super) fn sent(&self, datagram: &[u8], to: SocketAddr) {
-        if !is_dtls(datagram) {
+        if Kind::of(datagram) != Some(Kind::Dtls) {
             return;
         }
-        let mut state = self.0.lock();
+        let mut state = self.0.state.lock();
         let now = Instant::now();
         let is_over = state.sent_at.is_none_or(|at| now - at > FLIGHT_TIME);
         if std::mem::take(&mut state.answered) || is_over {
@@ -55,10 +64,13 @@ impl Flight {
 
     /// Learns from what the peer sends: after media nothing needs to be repeated.
     pub(super) fn received(&self, datagram: &[u8]) {
-        if is_dtls(datagram) {
-            self.0.lock().answered = true;
-        } else if is_media(datagram) {
-            self.0.lock().datagrams.clear();
+        match Kind::of(datagram) {
+            Some(Kind::Dtls) => self.0.state.lock().answered = true,
+            Some(Kind::Media) if !self.0.is_over.load(Ordering::Relaxed) => {
+                self.0.is_over.store(true, Ordering::Relaxed);
+                self.0.state.lock().datagrams.clear();
+            }
+            _ => {}
         }
     }
 
@@ -66,11 +78,11 @@ impl Flight {
     pub(super) async fn keep_up(self, shared: Arc<Shared>) {
         for _ in 0..REPEATS_MAX {
             tokio::time::sleep(REPEAT_AFTER).await;
-            if Arc::strong_count(&self.0) == 1 {
+            if Arc::strong_count(&self.0) == 1 || self.0.is_over.load(Ordering::Relaxed) {
                 return;
             }
             let datagrams = {
-                let mut state = self.0.lock();
+                let mut state = self.0.state.lock();
                 let now = Instant::now();
                 if state.sent_at.is_none_or(|at| now - at < REPEAT_AFTER) {
                     continue;
@@ -84,20 +96,6 @@ impl Flight {
             }
         }
     }
-}
-
-/// RFC 7983.
-fn is_dtls(datagram: &[u8]) -> bool {
-    datagram
-        .first()
-        .is_some_and(|first| (20..64).contains(first))
-}
-
-/// RTP or RTCP (RFC 7983).
-fn is_media(datagram: &[u8]) -> bool {
-    datagram
-        .first()
-        .is_some_and(|first| (128..192).contains(first))
 }
 
 #[cfg(test)]
@@ -114,7 +112,7 @@ mod tests {
     const STUN: &[u8] = &[0, 1];
 
     fn said(flight: &Flight) -> Vec<Vec<u8>> {
-        let state = flight.0.lock();
+        let state = flight.0.state.lock();
         state.datagrams.iter().map(|(d, _)| d.to_vec()).collect()
     }
 

@@ -7,6 +7,7 @@
 mod burst;
 mod candidates;
 mod flight;
+mod kind;
 mod path;
 mod runtime;
 pub(crate) mod stun;

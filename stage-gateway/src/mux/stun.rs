@@ -1,13 +1,15 @@
 //! What the port needs to know of STUN: what it is, and for whom a binding request is.
 
+use super::kind::Kind;
+
 const HEADER_BYTES: usize = 20;
 const BINDING_REQUEST: [u8; 2] = [0x00, 0x01];
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xA4, 0x42];
 const ATTRIBUTE_USERNAME: u16 = 0x0006;
 
-/// Whether a datagram is STUN and not DTLS, RTP or RTCP (RFC 7983 section 7).
+/// Whether a datagram is STUN and not DTLS, RTP or RTCP.
 pub(crate) fn is_stun(datagram: &[u8]) -> bool {
-    datagram.first().is_some_and(|first| *first < 4)
+    Kind::of(datagram) == Some(Kind::Stun)
 }
 
 /// Our half of the USERNAME of a STUN binding request (RFC 8445 section 7.2.2); `None` for anything else.
